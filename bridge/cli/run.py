@@ -1,0 +1,85 @@
+"""`klipper-bridge run`: the bridge until it is told to stop, built anew when it is told to restart."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bridge import __version__
+from bridge.app import Bridge, build
+from bridge.config import Config, load
+from bridge.errors import BadRequest, ConfigError
+from bridge.logs import Log
+
+log = logging.getLogger(__name__)
+
+
+class Stop:
+    """The wish to end: for good, or only this life of the bridge."""
+
+    def __init__(self) -> None:
+        self.final = False
+        self.event = asyncio.Event()
+
+    def ask(self) -> None:
+        """End for good."""
+        self.final = True
+        self.event.set()
+
+    def live_again(self) -> None:
+        """Begin a new life, unless the end was asked for meanwhile."""
+        if not self.final:
+            self.event.clear()
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[Stop]:
+    """A Stop that SIGTERM and SIGINT ask for."""
+    stop = Stop()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.ask)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def run(path: Path) -> int:
+    """Run with the configuration at `path`."""
+    path = path.expanduser()
+    with stopped_by_signals() as stop:
+        while not stop.final:
+            stop.live_again()
+            await live(load(path), path, stop)
+    return 0
+
+
+async def live(
+    config: Config, path: Path, stop: Stop, opened: Callable[[Bridge], None] = lambda _bridge: None
+) -> None:
+    """One life of the bridge: from a configuration to the end or a restart."""
+
+    def restart() -> None:
+        try:
+            load(path)
+        except ConfigError as error:
+            text = str(error).replace(str(path), path.name)
+            raise BadRequest(f"Not restarted, the configuration has a mistake: {text}") from error
+        stop.event.set()
+
+    bridge = build(config, config_name=path.name, restart=restart)
+    logs = Log(config, Path(config.data).expanduser() / "logs")
+    logs.start()
+    try:
+        log.info("klipper-bridge %s starts as '%s'", __version__, bridge.identity.name)
+        await bridge.run(stop.event, lambda: opened(bridge))
+        log.info("klipper-bridge %s", "ends" if stop.final else "restarts")
+    except Exception:
+        log.exception("klipper-bridge ends by a fault of its own")
+        raise
+    finally:
+        logs.stop()

@@ -1,0 +1,107 @@
+"""Which web pages may call: those of the same host name, and those that http.cors_origins names."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
+
+from bridge.errors import ConfigError
+
+METHODS = "GET, POST, PUT, DELETE, OPTIONS"
+HEADERS = (
+    "Origin, Accept, Content-Type, X-Requested-With, X-CRSF-Token, Authorization, X-Access-Token, X-Api-Key"
+)
+MAX_AGE = "600"  # seconds a browser may remember a preflight
+MAX_REMEMBERED = 100  # host names that are not looked at anew
+
+# Names that nobody on the internet can own: a page cannot point one of them at this machine.
+_LOCAL = (".local", ".localhost", ".lan", ".home", ".internal", ".home.arpa", ".localdomain", ".fritz.box")
+
+_PATTERN = re.compile(
+    r"(?:(?P<scheme>[a-z*][a-z0-9+.-]*)://)?(?P<host>[^/:\s]+|\[[0-9a-f:]+\])(?::(?P<port>\d+|\*))?/?"
+)
+
+
+class Origins:
+    """The configured origins, compiled."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        parts = [_split(pattern) for pattern in patterns]
+        self._known = [re.compile(_origin(*part)) for part in parts]
+        self._hosts = [re.compile(_glob(host)) for _, host, _ in parts]
+        self._seen: set[str] = set()
+
+    def allows(self, origin: str, host: str | None) -> bool:
+        """Whether a page of `origin` may call a server that it addressed as `host`."""
+        if any(pattern.fullmatch(origin.lower()) for pattern in self._known):
+            return True
+        page = _hostname(origin)
+        return page is not None and page == _hostname(f"//{host}")
+
+    def knows_host(self, host: str | None) -> bool:
+        """Whether `host` can be this machine; a foreign name may be bent to it (DNS rebinding)."""
+        if not host or host in self._seen:
+            return True
+        if self._is_ours(host):
+            if len(self._seen) < MAX_REMEMBERED:
+                self._seen.add(host)
+            return True
+        return False
+
+    def _is_ours(self, host: str) -> bool:
+        name = _hostname(f"//{host}")
+        if name is None:
+            return False
+        if "." not in name or name.endswith(_LOCAL) or _is_address(name):
+            return True
+        return any(pattern.fullmatch(name) for pattern in self._hosts)
+
+
+def cors(origin: str) -> Mapping[str, str]:
+    """The headers that let a page of `origin` read the answer."""
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+
+
+def preflight() -> Mapping[str, str]:
+    """What an allowed page is told before its request."""
+    return {
+        "Access-Control-Allow-Methods": METHODS,
+        "Access-Control-Allow-Headers": HEADERS,
+        "Access-Control-Allow-Private-Network": "true",
+        "Access-Control-Max-Age": MAX_AGE,
+    }
+
+
+def _split(pattern: str) -> tuple[str | None, str, str | None]:
+    found = _PATTERN.fullmatch(pattern.strip().lower())
+    if found is None:
+        raise ConfigError(
+            f"http.cors_origins: expected an origin such as http://ui.example or *.local, got {pattern!r}"
+        )
+    return found["scheme"], found["host"], found["port"]
+
+
+def _origin(scheme: str | None, host: str, port: str | None) -> str:
+    """A regular expression; what a pattern leaves out may be anything."""
+    schemes = "[a-z][a-z0-9+.-]*" if scheme is None else _glob(scheme)
+    ports = r"(?::\d+)?" if port in (None, "*") else f":{port}"
+    return f"{schemes}://{_glob(host)}{ports}"
+
+
+def _glob(text: str) -> str:
+    return "[^/:@]*".join(re.escape(part) for part in text.split("*"))
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,76 @@
+"""Paths and verbs: where a request goes."""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from bridge.errors import UnknownMethod
+from bridge.http_compat import answers, arguments
+from bridge.http_compat.guard import Visitor
+from bridge.rpc import Access, Method, Registry, printable
+
+Page = Callable[[web.BaseRequest, str, Visitor], Awaitable[web.StreamResponse]]  # with the undecoded query
+Verbs = dict[str, Page]
+
+FALLBACK = "/printer/"  # what Klippy offers at run time is found below it
+
+
+class Routes:
+    """The table of pages: one for each verb of each path."""
+
+    def __init__(self, registry: Registry, *, max_body: int) -> None:
+        self._registry, self._max_body = registry, max_body
+        self._pages: dict[str, Verbs] = {}
+
+    def add(self, verb: str, path: str, page: Page) -> None:
+        """Offer a page; HEAD comes with GET; the same twice is a bug."""
+        verbs = self._pages.setdefault(path, {})
+        if verb in verbs:
+            raise ValueError(f"{verb} {path} is claimed twice")
+        verbs[verb] = page
+        if verb == "GET":
+            verbs["HEAD"] = page
+
+    def add_methods(self) -> None:
+        """Offer every method that names a path."""
+        for method in self._registry.methods.values():
+            for verb in method.verbs:
+                self.add(verb, str(method.path), self._page(method))
+
+    def find(self, path: str) -> Verbs:
+        """The pages of a path as it stands in the request, or UnknownMethod."""
+        found = self._pages.get(path)
+        if found is None and ("%" in path or path.endswith("/")):
+            path = unquote(path).rstrip("/")
+            found = self._pages.get(path)
+        if found is None and path.startswith(FALLBACK):
+            found = self._offered_by_klippy(path)
+        if found is None:
+            raise UnknownMethod(f"There is nothing at {printable(path)}")
+        return found
+
+    def _offered_by_klippy(self, path: str) -> Verbs | None:
+        name = path[1:].replace("/", ".")
+        if name in self._registry.methods:
+            return None  # ours, and not to be found here
+        try:
+            method = self._registry.find(name)
+        except UnknownMethod:
+            return None
+        page = self._page(method)
+        return {"POST": page, "GET": page, "HEAD": page} if method.access is Access.READ else {"POST": page}
+
+    def _page(self, method: Method) -> Page:
+        run, limit = self._registry.run, self._max_body
+
+        async def page(request: web.BaseRequest, query: str, visitor: Visitor) -> web.StreamResponse:
+            given = await arguments.collect(request, query, limit)
+            return answers.result(await run(method, given, visitor))
+
+        return page
+
+
+def allowed(verbs: Verbs) -> str:
+    """The `Allow` header of a path."""
+    return ", ".join(sorted({*verbs, "OPTIONS"}))

@@ -1,0 +1,159 @@
+"""WebSocket clients and the table of them: who they are, what they are told, whether they live."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+from bridge.access import Identity
+from bridge.clients import SocketClient
+from bridge.errors import BridgeError, NotFound
+from bridge.http_compat.fanout import Fanout
+from bridge.http_compat.pipe import PING, Limits, Pipe, Status, text_frame
+from bridge.klippy.state import KlippyInfo, KlippyState
+from bridge.klippy.status import StatusCache, Want
+from bridge.rpc import Access, Client, Door, Notification, Registry, encode_notification
+from bridge.signals import Signal
+
+Identify = Callable[[str | None], Identity]  # from an API key, or from none
+
+
+class Socket:
+    """The far end of one WebSocket."""
+
+    door = Door.WEBSOCKET
+
+    def __init__(self, connection_id: int, pipe: Pipe, fanout: Fanout, identify: Identify) -> None:
+        self.id = connection_id
+        self.name = self.version = self.kind = self.url = ""
+        self.heard = True  # anything since the last look
+        self.asked = False  # pinged, and not heard of since
+        self.pipe = pipe
+        self._gone = False
+        self._fanout, self._identify = fanout, identify
+        self._become(identify(None))
+
+    @property
+    def user(self) -> str | None:
+        """Who is calling, when that is known."""
+        return self._identity.user
+
+    def allows(self, access: Access, method: str) -> BridgeError | None:
+        """None when the client may call `method`, else the refusal."""
+        return self._identity.refuse(access, method)
+
+    def identify(self, *, name: str, version: str, kind: str, url: str, api_key: str | None) -> None:
+        """Note who it says it is, and let a right key open what was closed; else Unauthorized."""
+        identity = self._identify(api_key) if api_key else self._identity
+        if refusal := (
+            None if identity.known else identity.refuse(Access.READ, "server.connection.identify")
+        ):
+            raise refusal
+        self.name, self.version, self.kind, self.url = name, version, kind, url
+        self._become(identity)
+
+    async def subscribe(self, want: Want) -> Status:
+        """Replace its subscription and return the status it begins with; an empty `want` cancels it."""
+        if self._gone:
+            raise NotFound("That WebSocket has closed")
+        status = await self._fanout.subscribe(self, want)
+        self.pipe.forget_status()  # what was late is in the answer
+        return status
+
+    def notify(self, method: str, params: list[Any]) -> None:
+        """Send it a notification."""
+        self.pipe.send(text_frame(encode_notification(method, params)))
+
+    def send_status(self, frame: bytes, status: Status, eventtime: float) -> None:
+        """Send it a status update, or the newest one when it can take it."""
+        self.pipe.send_status(frame, status, eventtime)
+
+    def leave(self) -> None:
+        """It is gone."""
+        self._gone = True
+        self.pipe.close()
+        self._fanout.leave(self)
+
+    def _become(self, identity: Identity) -> None:
+        self._identity = identity
+        self.hears = Access.READ in identity.allowed  # notifications tell what only readers may know
+
+
+class Sockets:
+    """All WebSocket clients there are now."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        cache: StatusCache,
+        klippy_changed: Signal[KlippyInfo],
+        limits: Limits | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._sockets: dict[int, Socket] = {}
+        self._fanout = Fanout(cache)
+        registry.noticed.connect(self._tell)
+        klippy_changed.connect(self._follow)
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self._sockets)
+
+    def find(self, connection_id: int) -> SocketClient:
+        """The client with that id, or NotFound."""
+        socket = self._sockets.get(connection_id)
+        if socket is None:
+            raise NotFound(f"No WebSocket has the connection id {connection_id}")
+        return socket
+
+    def of(self, client: Client) -> SocketClient | None:
+        """The same client as a SocketClient when it came in by WebSocket."""
+        return client if isinstance(client, Socket) else None
+
+    def join(self, pipe: Pipe, identify: Identify) -> Socket:
+        """A new client, with an id of its own."""
+        connection_id = random.getrandbits(31) or 1  # a name, not a secret
+        while connection_id in self._sockets:
+            connection_id = random.getrandbits(31) or 1
+        socket = self._sockets[connection_id] = Socket(connection_id, pipe, self._fanout, identify)
+        return socket
+
+    def leave(self, socket: Socket) -> None:
+        """That client is gone."""
+        self._sockets.pop(socket.id, None)
+        socket.leave()
+
+    async def watch(self) -> None:
+        """Ask silent clients whether they live, and end those that do not answer; for ever."""
+        while True:
+            await asyncio.sleep(self.limits.silence)
+            for socket in tuple(self._sockets.values()):
+                self._look_after(socket)
+
+    def cut_all(self, reason: str) -> None:
+        """End every connection at once."""
+        for socket in tuple(self._sockets.values()):
+            socket.pipe.cut(reason)
+
+    def _look_after(self, socket: Socket) -> None:
+        if not socket.heard and socket.asked:
+            socket.pipe.cut("it has gone silent")
+        elif not socket.heard:
+            socket.asked = True
+            socket.pipe.send(PING)
+        else:
+            socket.heard = socket.asked = False
+
+    def _tell(self, notification: Notification) -> None:
+        """A notification to everybody, encoded once."""
+        if not self._sockets:
+            return
+        frame = text_frame(encode_notification(notification.method, notification.params))
+        for socket in self._sockets.values():
+            if socket.hears:
+                socket.pipe.send(frame)
+
+    def _follow(self, info: KlippyInfo) -> None:
+        if info.state is KlippyState.DISCONNECTED:
+            self._fanout.clear()

@@ -1,0 +1,1 @@
+"""The printer below: Klippy's socket, its state, its status and its commands."""

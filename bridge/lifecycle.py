@@ -1,0 +1,127 @@
+"""How parts live: opened in order, run together under one owner, closed in reverse."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+log = logging.getLogger(__name__)
+
+REMINDER = 300.0  # seconds between two log lines about one and the same fault
+
+
+class Part(Protocol):
+    """Something with a life of its own: constructed idle, opened, run until cancelled, closed."""
+
+    async def open(self) -> None:
+        """Acquire what is needed; raise if the bridge cannot start without it."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+
+    async def close(self) -> None:
+        """Give back what `open` took; called also when `run` failed."""
+
+
+async def serve(parts: Sequence[Part], opened: Callable[[], None], stop: asyncio.Event) -> None:
+    """Open `parts` in order, run them until `stop` is set or one fails, close them in reverse."""
+    async with AsyncExitStack() as stack:
+        for part in parts:
+            stack.push_async_callback(part.close)
+            await part.open()
+        opened()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(part.run(), name=type(part).__name__) for part in parts]
+            await stop.wait()
+            for task in reversed(tasks):  # doors first, links last: goodbyes still find their way
+                task.cancel()
+                await asyncio.wait([task])
+
+
+@dataclass
+class Backoff:
+    """Growing pauses with jitter: `first` seconds, doubling, at most `last`."""
+
+    first: float = 1.0
+    last: float = 30.0
+    _next: float = 0.0
+    _rest: float = 0.0
+
+    def pause(self) -> float:
+        """Seconds to wait before the next try."""
+        if self._rest:
+            rest, self._rest = self._rest, 0.0
+            return rest
+        self._next = min(self.last, self._next * 2 or self.first)
+        return self._next * random.uniform(0.75, 1.0)  # noqa: S311 - jitter, not a secret
+
+    def rest(self, seconds: float) -> None:
+        """Make the next pause, and that alone, a long one."""
+        self._rest = seconds
+
+    def reset(self) -> None:
+        """The link held: begin anew at `first`."""
+        self._next = 0.0
+
+
+class Nagger:
+    """Says each new fault at once and the same one again only after a while."""
+
+    def __init__(self, logger: logging.Logger, every: float = REMINDER) -> None:
+        self._log, self._every = logger, every
+        self._last, self._when = "", 0.0
+
+    def warn(self, text: str) -> None:
+        """Log `text` unless it was said less than `every` seconds ago."""
+        now = time.monotonic()
+        if text != self._last or now - self._when >= self._every:
+            self._last, self._when = text, now
+            self._log.warning("%s", text)
+
+    def reset(self) -> None:
+        """All is well again: the next fault is news."""
+        self._last = ""
+
+
+class Crew:
+    """Tasks that are started as work comes in, and their one owner: a failure of one is everybody's."""
+
+    def __init__(self) -> None:
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Own the tasks until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
+
+    def start(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Begin `work` in a task of its own; False when nobody runs (any more)."""
+        if self._group is None:
+            work.close()
+            return False
+        self._group.create_task(work)
+        return True
+
+
+async def keep(
+    attempt: Callable[[], Awaitable[None]],
+    *,
+    expected: tuple[type[Exception], ...],
+    failed: Callable[[Exception], None],
+    backoff: Backoff,
+) -> None:
+    """Run a link for ever: `expected` errors are told to `failed` and retried, any other ends the process."""
+    while True:
+        try:
+            await attempt()
+        except expected as error:
+            failed(error)
+        await asyncio.sleep(backoff.pause())

@@ -1,0 +1,285 @@
+"""One connection to the broker: aiomqtt's client, plus what it leaves out. The only importer of aiomqtt.
+
+aiomqtt hides the CONNACK's properties, waits out its time-out when the broker hangs up before the CONNACK,
+leaves the socket behind when connecting fails, and spends two tasks on each message it receives. The hooks
+that are overridden here are those of aiomqtt 2.5 (pyproject.toml keeps it below 3).
+"""
+
+import asyncio
+import concurrent.futures
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTT_ERR_SUCCESS
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from bridge.errors import LinkDown, TimedOut
+
+MqttError = aiomqtt.MqttError
+
+CONNECT_TIMEOUT = 10.0  # seconds for TCP, TLS and CONNACK together
+MAX_UNACKNOWLEDGED = 5000  # messages that wait for the broker's word
+MAX_UNSENT = 20_000  # messages of QoS 0 that wait for the socket
+TAKEN_OVER = 0x8E
+UNSUPPORTED_VERSION = 0x84
+FAILURE = 0x80  # codes from here on say no
+
+
+class ClosedEarlyError(aiomqtt.MqttError):
+    """The broker hung up instead of answering CONNECT."""
+
+
+class RefusedError(aiomqtt.MqttError):
+    """The broker answered CONNECT with a refusal; `version` when the protocol's version was its reason."""
+
+    def __init__(self, reason: str, *, version: bool) -> None:
+        super().__init__(reason)
+        self.version = version
+
+
+class LostError(aiomqtt.MqttError):
+    """A standing connection ended; `taken_over` when another client came with our client id."""
+
+    def __init__(self, reason: str, *, taken_over: bool) -> None:
+        super().__init__(reason)
+        self.taken_over = taken_over
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A message as it arrived."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where and how to connect."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    client_id: str
+    keepalive: int
+    tls: ssl.SSLContext | None
+
+
+@dataclass(frozen=True)
+class Will:
+    """What the broker publishes, retained, when we are lost."""
+
+    topic: str
+    payload: bytes
+
+
+class Connection(aiomqtt.Client):
+    """One try at the broker; every message that arrives goes straight to `receive`."""
+
+    def __init__(
+        self, broker: Broker, will: Will | None, *, version5: bool, receive: Callable[[Incoming], None]
+    ) -> None:
+        class Straight(asyncio.Queue[aiomqtt.Message]):
+            def put_nowait(self, item: aiomqtt.Message) -> None:
+                receive(_incoming(item))
+
+        super().__init__(
+            broker.host,
+            broker.port,
+            username=broker.username,
+            password=broker.password,
+            identifier=broker.client_id,
+            queue_type=Straight,
+            protocol=aiomqtt.ProtocolVersion.V5 if version5 else aiomqtt.ProtocolVersion.V311,
+            will=None if will is None else aiomqtt.Will(will.topic, will.payload, qos=1, retain=True),
+            clean_session=None if version5 else True,
+            clean_start=True if version5 else MQTT_CLEAN_START_FIRST_ONLY,  # paho's own default
+            timeout=CONNECT_TIMEOUT,
+            keepalive=broker.keepalive,
+            max_queued_outgoing_messages=MAX_UNACKNOWLEDGED,
+            tls_context=broker.tls,
+        )
+        self.pending_calls_threshold = MAX_UNACKNOWLEDGED
+        self.version5 = version5
+        self.max_packet: int | None = None  # what the broker takes, where it says so
+        self.server_keepalive: int | None = None
+        self._home = threading.get_ident()
+        self._writing = self._flush_due = self._writer = False
+        self._unsent = 0
+
+    async def open(self) -> None:
+        """Connect, or raise MqttError having left nothing behind."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT + 2):
+                await self.__aenter__()
+        except TimeoutError as error:
+            self.abandon()
+            raise aiomqtt.MqttError("no answer from the broker") from error
+        except aiomqtt.MqttCodeError as error:
+            self.abandon()
+            raise _refused(error) from error
+        except BaseException:
+            self.abandon()
+            raise
+
+    async def lost(self) -> None:
+        """Wait until the connection ends; always raises LostError or MqttError."""
+        try:
+            async for _ in self.messages:
+                pass
+        except aiomqtt.MqttError as error:
+            reason = getattr(error.__cause__, "rc", None)
+            taken = isinstance(reason, ReasonCode) and reason.value == TAKEN_OVER
+            raise LostError(str(error.__cause__ or error), taken_over=taken) from error
+
+    async def leave(self) -> None:
+        """Say goodbye to the broker: our last will is not published."""
+        await self.__aexit__(None, None, None)
+
+    def abandon(self) -> None:
+        """Give up a connection that was never, or is no longer, good."""
+        sock = self._client.socket()
+        self._client.disconnect()
+        if (sock := self._client.socket() or sock) is None or sock.fileno() == -1:
+            return
+        self._loop.remove_reader(sock.fileno())
+        self._loop.remove_writer(sock.fileno())
+        if self._misc_task is not None:
+            self._misc_task.cancel()
+        sock.close()
+
+    def post(
+        self, topic: str, payload: bytes, *, qos: int, retain: bool, correlation: bytes | None = None
+    ) -> bool:
+        """Hand a message to the socket without waiting for the broker; False when too many wait already."""
+        if self._unsent >= MAX_UNSENT:
+            return False
+        properties = None
+        if correlation is not None and self.version5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no hints here
+            properties.CorrelationData = correlation
+        self._unsent += 1
+        return self._client.publish(topic, payload, qos, retain, properties).rc == MQTT_ERR_SUCCESS
+
+    async def deliver(
+        self, topic: str, payload: bytes, *, qos: int, retain: bool, timeout: float | None
+    ) -> None:
+        """Publish and wait for the broker's word, or TimedOut; the message goes out all the same."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self.publish(topic, payload, qos, retain, timeout=float("inf"))
+        except TimeoutError as error:
+            raise TimedOut(f"The broker did not acknowledge '{topic}' within {timeout:g} s") from error
+        except aiomqtt.MqttError as error:
+            raise LinkDown(f"The connection to the broker was lost: {error}") from error
+
+    async def ask_for(self, pattern: str, qos: int, *, own: bool = True) -> None:
+        """Subscribe; MQTT 5 keeps the retain flag on live messages and can leave out our `own`."""
+        if self.version5:
+            codes: Any = await self.subscribe(
+                pattern, options=SubscribeOptions(qos=qos, noLocal=not own, retainAsPublished=True)
+            )
+        else:
+            codes = await self.subscribe(pattern, qos)
+        for code in codes:
+            value = code.value if isinstance(code, ReasonCode) else code
+            if value >= FAILURE:
+                raise aiomqtt.MqttError(f"the broker does not let us subscribe to '{pattern}'")
+
+    # hooks of aiomqtt -------------------------------------------------------------------------------
+
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
+    ) -> None:
+        self.max_packet = getattr(properties, "MaximumPacketSize", None)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
+    ) -> None:
+        if self._connected.cancelled():
+            return  # nobody waits for the connection any more
+        if not self._connected.done():
+            self._connected.set_exception(ClosedEarlyError("the broker closed the connection at once"))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        """Write all that has come together in the next turn of the loop; a full socket is watched."""
+        if threading.get_ident() != self._home:  # CONNECT, from the thread that opened the socket
+            self._writer = True
+            super()._on_socket_register_write(client, userdata, sock)
+        elif self._writing:
+            self._writer = True
+            self._loop.add_writer(sock.fileno(), self._flush)
+        elif not (self._flush_due or self._writer):
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _on_socket_unregister_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        self._unsent = 0
+        if self._writer:
+            self._writer = False
+            super()._on_socket_unregister_write(client, userdata, sock)
+
+    def _flush(self) -> None:
+        self._flush_due, self._writing = False, True
+        try:
+            self._client.loop_write()
+        finally:
+            self._writing = False
+
+
+class ThreadEach(concurrent.futures.ThreadPoolExecutor):
+    """Runs each call in a thread that nobody waits for at exit: a connect that hangs must not keep us."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
+        """Run `fn` in a daemon thread of its own."""
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - whatever it was belongs to the waiter
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        threading.Thread(target=work, daemon=True, name="blocking call").start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - theirs
+        """Nothing to wait for."""
+
+
+def _incoming(message: aiomqtt.Message) -> Incoming:
+    properties = message.properties
+    return Incoming(
+        topic=message.topic.value,
+        payload=bytes(message.payload),
+        qos=message.qos,
+        retain=bool(message.retain),
+        response_topic=getattr(properties, "ResponseTopic", None),
+        correlation=getattr(properties, "CorrelationData", None),
+    )
+
+
+def _refused(error: aiomqtt.MqttCodeError) -> aiomqtt.MqttError:
+    code = error.rc
+    value = code.value if isinstance(code, ReasonCode) else code
+    return RefusedError(
+        f"the broker refused the connection: {code}", version=value in (1, UNSUPPORTED_VERSION)
+    )

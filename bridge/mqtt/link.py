@@ -1,0 +1,384 @@
+"""The link to the broker: connected for ever, subscribed to what was asked for, never in a duel."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from bridge.config import Mqtt
+from bridge.errors import BadParams, LinkDown, TimedOut, TooLarge
+from bridge.lifecycle import Backoff, Nagger, keep
+from bridge.mqtt.connection import (
+    Broker,
+    ClosedEarlyError,
+    Connection,
+    Incoming,
+    LostError,
+    MqttError,
+    RefusedError,
+    Will,
+)
+from bridge.mqtt.sizes import LearntSize
+from bridge.mqtt.tls import tls_context
+from bridge.mqtt.topics import Topics, is_concrete, matches
+from bridge.signals import Signal
+
+log = logging.getLogger(__name__)
+
+GOODBYE = 2.0  # seconds the farewell may take
+HELD = 10.0  # seconds after which a connection counts as good
+DUEL_WINDOW, DUEL_TIMES, DUEL_REST = 60.0, 3, 300.0
+RETRY_5 = 86_400.0  # seconds after which MQTT 5 is tried again on a broker that refused it
+EARLY_CLOSES = 2
+OVERHEAD = 32  # bytes of a PUBLISH packet besides topic, payload and correlation data
+
+ONLINE = b'{"server":"online"}'
+OFFLINE = b'{"server":"offline"}'
+
+Slot = Callable[[Incoming], None]
+
+
+@dataclass(frozen=True)
+class _Route:
+    pattern: str
+    signal: Signal[Incoming]
+    own: bool  # whether our own publishes come back
+    early: bool  # whether it is heard before anything is said
+
+
+class DuelError(Exception):
+    """Another client uses our name; the message says how we know."""
+
+
+class MqttLink:
+    """The one connection to the broker; who wants messages gives a slot, who publishes posts."""
+
+    def __init__(self, settings: Mqtt, topics: Topics, client_id: str) -> None:
+        self.connected: Signal[bool] = Signal("connection to the broker")  # True: the first
+        self.lost: Signal[str] = Signal("loss of the broker")
+        self.duelling: Signal[str] = Signal("duel")
+        self.since: float | None = None  # Unix seconds of the present connection
+        self.published = self.dropped = self.reconnects = 0
+        self.last_error: str | None = None
+        self._settings, self._topics = settings, topics
+        self._broker = broker_of(settings, client_id)
+        self._routes: list[_Route] = []
+        self._exact: dict[str, list[Slot]] = {}
+        self._connection: Connection | None = None
+        self._speaks_5 = settings.protocol != "3.1.1"
+        self._try_5_at = 0.0
+        self._early_closes = 0
+        self._takeovers: deque[float] = deque(maxlen=DUEL_TIMES)
+        self._backoff = Backoff()
+        self._nag = Nagger(log)
+        self._rival = ""
+        self._found = b""
+        self._fuse: asyncio.Timeout | None = None
+        self._welcomed = False
+        self._sizes = LearntSize()
+
+    @property
+    def up(self) -> bool:
+        """Whether the broker hears us."""
+        return self.since is not None
+
+    @property
+    def address(self) -> str:
+        """The broker's host and port."""
+        return f"{self._broker.host}:{self._broker.port}"
+
+    @property
+    def protocol(self) -> Literal["5", "3.1.1"] | None:
+        """The version of MQTT that is spoken now."""
+        return None if self._connection is None else ("5" if self._connection.version5 else "3.1.1")
+
+    def room(self, topic: str, correlation: bytes | None = None) -> int:
+        """The largest payload, in bytes, that may be published on `topic`."""
+        packet = self._connection.max_packet if self._connection is not None else None
+        overhead = OVERHEAD + len(topic.encode()) + len(correlation or b"")
+        known = (self._settings.max_payload, packet and packet - overhead, self._sizes.limit)
+        return min(size for size in known if size)
+
+    def route(self, pattern: str, slot: Slot, *, own: bool = False, early: bool = False) -> None:
+        """Give every message of `pattern` to `slot`, from the next connect on.
+
+        `own` messages come back only if asked for; `early` ones tell whether we may speak at all.
+        """
+        signal: Signal[Incoming] = Signal(f"messages on {pattern}")
+        signal.connect(slot)
+        self._routes.append(_Route(pattern, signal, own, early))
+
+    def post(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        qos: int | None = None,
+        correlation: bytes | None = None,
+    ) -> bool:
+        """Publish without waiting; False, and counted, when it cannot be."""
+        if self._connection is None or len(payload) > self.room(topic, correlation):
+            self.dropped += 1
+            return False
+        self._sizes.posted(len(payload))
+        chosen = self._settings.qos if qos is None else qos
+        sent = self._connection.post(topic, payload, qos=chosen, retain=retain, correlation=correlation)
+        if sent:
+            self.published += 1
+        else:
+            self.dropped += 1
+        return sent
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        qos: int | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Publish and wait until the broker has it."""
+        if not is_concrete(topic):
+            raise BadParams(
+                f"Argument 'topic': '{topic}' cannot be published to; wildcards are for subscribing"
+            )
+        if len(payload) > (room := self.room(topic)):
+            raise TooLarge(f"The payload has {len(payload)} bytes, at most {room} may be published")
+        connection = self._require()
+        await connection.deliver(
+            topic, payload, qos=self._settings.qos if qos is None else qos, retain=retain, timeout=timeout
+        )
+        self.published += 1
+
+    async def once(self, topic: str, *, qos: int | None = None, timeout: float | None = None) -> bytes:
+        """The next message on `topic`, its retained one first."""
+        if not is_concrete(topic):
+            raise BadParams(f"Argument 'topic': '{topic}' is not one topic; wildcards are not taken here")
+        connection = self._require()
+        try:
+            async with asyncio.timeout(timeout), self._listening(topic) as arrived:
+                await connection.ask_for(topic, self._settings.qos if qos is None else qos)
+                return await arrived
+        except TimeoutError as error:
+            raise TimedOut(f"Nothing came on '{topic}' within {timeout:g} s") from error
+        except MqttError as error:
+            raise LinkDown(f"The connection to the broker was lost: {error}") from error
+
+    @asynccontextmanager
+    async def _listening(self, topic: str) -> AsyncIterator[asyncio.Future[bytes]]:
+        arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def slot(message: Incoming) -> None:
+            if not arrived.done():
+                arrived.set_result(message.payload)
+
+        slots = self._exact.setdefault(topic, [])
+        slots.append(slot)
+
+        def lost(reason: str) -> None:
+            if not arrived.done():
+                arrived.set_exception(LinkDown(f"The broker was lost: {reason}"))
+
+        disconnect = self.lost.connect(lost)
+        try:
+            yield arrived
+        finally:
+            disconnect()
+            slots.remove(slot)
+            arrived.cancel()
+            if not slots:
+                del self._exact[topic]
+                await self._forget(topic)
+
+    async def _forget(self, topic: str) -> None:
+        if self._connection is not None and not any(route.pattern == topic for route in self._routes):
+            try:
+                await self._connection.unsubscribe(topic)
+            except MqttError as error:
+                log.debug("could not unsubscribe from %s: %s", topic, error)
+
+    async def open(self) -> None:
+        """Watch our own name; a broker that is missing keeps nobody from starting."""
+        self.route(self._topics.status, self._heard_status, early=True)
+
+    async def run(self) -> None:
+        """Connect for ever."""
+        expected = (MqttError, OSError, LinkDown, DuelError)
+        await keep(self._session, expected=expected, failed=self._failed, backoff=self._backoff)
+
+    async def close(self) -> None:
+        """Nothing stands any more when `run` has ended."""
+
+    def rival(self, how: str) -> None:
+        """Another bridge uses our instance name: leave at once."""
+        self._rival = how
+        if self._fuse is not None:
+            self._fuse.reschedule(0)
+
+    async def _session(self) -> None:
+        self._rival, self._found = "", b""
+        connection = Connection(
+            self._broker,
+            Will(self._topics.status, OFFLINE),
+            version5=self._choose_5(),
+            receive=self._received,
+        )
+        await connection.open()
+        since = time.monotonic()
+        try:
+            await self._welcome(connection)
+            await self._stay(connection)
+        except LostError as error:
+            self._sizes.lost()
+            if error.taken_over or (not connection.version5 and time.monotonic() - since < HELD / 2):
+                self._taken_over()
+            raise
+        except asyncio.CancelledError:
+            await self._goodbye(connection)
+            raise
+        finally:
+            self._connection = self.since = None
+            connection.abandon()
+            if time.monotonic() - since >= HELD:
+                self._backoff.reset()
+
+    async def _welcome(self, connection: Connection) -> None:
+        """Subscribe, be online, and let everybody publish the whole truth."""
+        for route in (route for route in self._routes if route.early):
+            await connection.ask_for(route.pattern, self._settings.qos, own=route.own)
+        if self._rival:
+            raise DuelError(self._rival)
+        self._connection = connection
+        for route in (route for route in self._routes if not route.early):
+            await connection.ask_for(route.pattern, self._settings.qos, own=route.own)
+        first, self._welcomed = not self._welcomed, True
+        self.since = time.time()
+        self.reconnects += not first
+        self.last_error = None
+        self._early_closes = 0
+        self._nag.reset()
+        log.info("connected to the broker %s (MQTT %s)", self.address, self.protocol)
+        self.post(self._topics.status, ONLINE, retain=True)
+        self.connected.emit(first)
+
+    async def _stay(self, connection: Connection) -> None:
+        """Until the connection ends or a rival shows."""
+        try:
+            async with asyncio.timeout(None) as self._fuse:
+                await connection.lost()
+        except TimeoutError as error:
+            raise DuelError(self._rival) from error
+        finally:
+            self._fuse = None
+
+    async def _goodbye(self, connection: Connection) -> None:
+        """Be offline in an orderly way; a broker that does not listen is left all the same."""
+        try:
+            async with asyncio.timeout(GOODBYE):
+                await connection.deliver(self._topics.status, OFFLINE, qos=1, retain=True, timeout=None)
+                await connection.leave()
+        except (TimeoutError, LinkDown, MqttError) as error:
+            log.warning("left the broker without a goodbye: %s", error or "it does not answer")
+
+    def _choose_5(self) -> bool:
+        if self._settings.protocol == "auto" and not self._speaks_5 and time.monotonic() >= self._try_5_at:
+            self._speaks_5 = True
+        return self._speaks_5
+
+    def _failed(self, error: Exception) -> None:
+        """Note and say what went wrong; the loop goes on."""
+        self.last_error = str(error)
+        if isinstance(error, DuelError):
+            self._backoff.rest(DUEL_REST)
+            log.error("%s; leaving it alone for %d minutes", error, DUEL_REST // 60)
+            self.duelling.emit(str(error))
+        elif self._settings.protocol == "auto" and self._wrong_version(error):
+            self._speaks_5 = not self._speaks_5
+            self._try_5_at = time.monotonic() + RETRY_5
+            self._backoff.reset()
+            log.info("the broker %s does not take this version of MQTT; trying the other", self.address)
+        else:
+            self._nag.warn(f"no connection to the broker {self.address}: {remedy(error)}")
+        self.lost.emit(str(error))
+
+    def _wrong_version(self, error: Exception) -> bool:
+        """An explicit refusal of the version, or the second immediate close."""
+        if isinstance(error, RefusedError):
+            return error.version
+        if isinstance(error, ClosedEarlyError):
+            self._early_closes += 1
+            return self._early_closes % EARLY_CLOSES == 0
+        return False
+
+    def _taken_over(self) -> None:
+        now = time.monotonic()
+        self._takeovers.append(now)
+        if len(self._takeovers) == DUEL_TIMES and now - self._takeovers[0] < DUEL_WINDOW:
+            self._takeovers.clear()
+            raise DuelError(
+                f"another client connects to {self.address} with our client id '{self._broker.client_id}'; "
+                "is this a copied SD card? delete bridge/id below `data` on one of the two"
+            )
+
+    def _heard_status(self, message: Incoming) -> None:
+        """Our own status: what it was before we came, and somebody else's will that we correct."""
+        if not self.up:
+            self._found = message.payload
+        elif message.payload == OFFLINE:
+            self.post(self._topics.status, ONLINE, retain=True)
+
+    @property
+    def found_online(self) -> bool:
+        """Whether somebody was online under our instance name when we connected."""
+        return self._found == ONLINE
+
+    def _received(self, message: Incoming) -> None:
+        for slot in tuple(self._exact.get(message.topic, ())):
+            slot(message)
+        for route in self._routes:
+            if route.pattern == message.topic or matches(route.pattern, message.topic):
+                route.signal.emit(message)
+
+    def _require(self) -> Connection:
+        if self._connection is None:
+            raise LinkDown(f"The broker {self.address} is not connected: {self.last_error or 'still trying'}")
+        return self._connection
+
+
+def broker_of(settings: Mqtt, client_id: str) -> Broker:
+    """Where and how the configuration says to connect."""
+    return Broker(
+        host=settings.host,
+        port=settings.port or (1883 if settings.tls is None else 8883),
+        username=settings.username,
+        password=settings.password,
+        client_id=settings.client_id or client_id,
+        keepalive=settings.keepalive,
+        tls=tls_context(settings),
+    )
+
+
+def remedy(error: Exception) -> str:
+    """What went wrong, and what to do about it."""
+    text = str(error)
+    for sign, advice in _REMEDIES:
+        if sign.lower() in text.lower():
+            return f"{text}; {advice}"
+    return text
+
+
+_REMEDIES = (
+    ("refused the connection: Not authorized", "check mqtt.username and mqtt.password"),
+    ("refused the connection: Bad user", "check mqtt.username and mqtt.password"),
+    ("Connection refused", "is the broker running, and are mqtt.host and mqtt.port right?"),
+    ("Name or service not known", "check mqtt.host"),
+    ("name resolution", "check mqtt.host and this machine's DNS"),
+    ("certificate verify failed", "check mqtt.tls.ca and that mqtt.host is the name in the certificate"),
+    ("timed out", "is mqtt.host right, and does a firewall stand between?"),
+)

@@ -1,0 +1,202 @@
+"""What the bridge publishes, topic by topic: the Structs are encoded as they are, and exported as schemas."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+Time = Annotated[float, Meta(description="Unix seconds")]
+Count = Annotated[int, Meta(ge=0)]
+Availability = Literal["online", "offline"]
+KlippyStateName = Literal["ready", "startup", "shutdown", "error", "disconnected"]
+ControlKind = Literal["number", "switch", "button", "select", "light", "text"]
+
+
+class Payload(msgspec.Struct, frozen=True):
+    """What all payloads share: no key is ever missing, null is what is not known."""
+
+
+class Status(Payload, frozen=True):
+    """Whether the bridge is online; `offline` is its last will, too."""
+
+    server: Availability
+
+
+class KlippyInfo(Payload, frozen=True):
+    """Klippy's state; the message is Klippy's own and may have several lines."""
+
+    state: KlippyStateName
+    message: str
+    version: str | None
+
+
+class StateValue(Payload, frozen=True):
+    """One field of one printer object."""
+
+    eventtime: Annotated[float | None, Meta(description="Klippy's monotonic clock, in seconds")]
+    time: Time
+    value: Annotated[Any, Meta(description="as Klippy has it, rounded by its kind; null: not known")]
+
+
+class Combined(Payload, frozen=True):
+    """What changed since the last message, by printer object and field."""
+
+    eventtime: Annotated[float | None, Meta(description="Klippy's monotonic clock, in seconds")]
+    status: dict[str, dict[str, Any]]
+
+
+class HealthBroker(Payload, frozen=True):
+    """The broker, and how it is spoken to."""
+
+    address: Annotated[str, Meta(description="host and port")]
+    protocol: Annotated[Literal["5", "3.1.1"] | None, Meta(description="the version of MQTT")]
+    connected_since: Annotated[float | None, Meta(description="Unix seconds")]
+
+
+class HealthCounters(Payload, frozen=True):
+    """What happened since the bridge started."""
+
+    requests: Annotated[Count, Meta(description="messages on the request topics")]
+    rejected: Annotated[Count, Meta(description="requests that were not carried out, or had no answer")]
+    dropped: Annotated[Count, Meta(description="messages that could not be published")]
+    published: Count
+    reconnects: Annotated[Count, Meta(description="connections to the broker after the first")]
+    klippy_dropped_frames: Annotated[Count, Meta(description="messages of Klippy that could not be read")]
+
+
+class HealthQueues(Payload, frozen=True):
+    """What waits now."""
+
+    requests: Annotated[Count, Meta(description="requests under way or waiting")]
+    events: Annotated[Count, Meta(description="events that wait for the broker")]
+    state: Annotated[Count, Meta(description="values that wait for their turn")]
+
+
+class Health(Payload, frozen=True):
+    """The bridge's own health."""
+
+    version: str
+    unique_id: Annotated[str, Meta(description="stays with the installation; tells two of one name apart")]
+    time: Time
+    uptime: Annotated[float, Meta(ge=0, description="seconds")]
+    klippy: KlippyStateName
+    broker: HealthBroker
+    counters: HealthCounters
+    queues: HealthQueues
+    last_error: str | None
+
+
+class ControlRow(Payload, frozen=True):
+    """One control: what it is called, what it takes, and where its state is."""
+
+    key: Annotated[str, Meta(description="its level in the topic `{instance}/control/{key}/set`")]
+    kind: ControlKind
+    name: Annotated[str, Meta(description="for people")]
+    unit: str | None = None
+    min: float | None = None
+    max: float | None = None
+    step: float | None = None
+    options: Annotated[tuple[str, ...] | None, Meta(description="what a select takes")] = None
+    state_topic: Annotated[str | None, Meta(description="null: nothing can be read back")] = None
+
+
+class LightColor(Payload, frozen=True):
+    """A colour in parts from 0 to 255."""
+
+    r: Annotated[int, Meta(ge=0, le=255)]
+    g: Annotated[int, Meta(ge=0, le=255)]
+    b: Annotated[int, Meta(ge=0, le=255)]
+
+
+class LightCommand(Payload, frozen=True):
+    """What a light takes; what is left out stays as it is."""
+
+    state: Literal["ON", "OFF"] | None = None
+    brightness: Annotated[int, Meta(ge=0, le=255)] | None = None
+    color: LightColor | None = None
+
+
+class Event(Payload, frozen=True):
+    """Something happened once; an equal `boot` and `seq` is a repeat to be dropped."""
+
+    time: Time
+    boot: Annotated[str, Meta(description="another one at each start of the bridge")]
+    seq: Annotated[int, Meta(ge=0, description="ascends by one an event")]
+    event: Annotated[str, Meta(description="the name that the topic ends in")]
+    data: Any
+
+
+class Nothing(Payload, frozen=True):
+    """No data: the name says it all."""
+
+
+class PrintEvent(Payload, frozen=True):
+    """The print at the moment of the event."""
+
+    file: Annotated[str | None, Meta(description="relative to the gcodes root")]
+    print_duration: Annotated[float | None, Meta(description="seconds, without pauses")]
+    total_duration: Annotated[float | None, Meta(description="seconds")]
+    filament_used: Annotated[float | None, Meta(description="mm")]
+    message: Annotated[str | None, Meta(description="Klippy's reason for an error")]
+
+
+class FilamentRunout(Payload, frozen=True):
+    """Which sensor sees no filament."""
+
+    sensor: Annotated[str, Meta(description="the printer object, such as filament_switch_sensor spool")]
+
+
+class KlippyShutdown(Payload, frozen=True):
+    """Why Klippy has shut down."""
+
+    message: str | None
+
+
+class ControlRejected(Payload, frozen=True):
+    """A value that a control refused; nothing was done."""
+
+    control: Annotated[str, Meta(description="the key")]
+    value: Annotated[str, Meta(description="as it came, shortened")]
+    reason: str
+
+
+class RequestRejected(Payload, frozen=True):
+    """A request that was not carried out, or could not be answered."""
+
+    topic: str
+    method: Annotated[str | None, Meta(description="null: it could not be read")]
+    reason: str
+
+
+@dataclass(frozen=True)
+class EventKind:
+    """An event that is made for automation: the type of its data, and when it comes."""
+
+    data: type[Payload]
+    summary: str
+
+
+EVENTS: Final[dict[str, EventKind]] = {
+    "print_started": EventKind(PrintEvent, "A print has started."),
+    "print_paused": EventKind(PrintEvent, "The print has paused."),
+    "print_resumed": EventKind(PrintEvent, "The print goes on."),
+    "print_complete": EventKind(PrintEvent, "The print is finished."),
+    "print_cancelled": EventKind(PrintEvent, "The print was cancelled."),
+    "print_error": EventKind(PrintEvent, "The print has failed."),
+    "filament_runout": EventKind(FilamentRunout, "A filament sensor has lost its filament."),
+    "klippy_shutdown": EventKind(KlippyShutdown, "Klippy has shut down; it needs a restart."),
+    "emergency_stop": EventKind(Nothing, "Somebody has stopped the printer in an emergency."),
+    "control_rejected": EventKind(ControlRejected, "A control has refused a value."),
+    "request_rejected": EventKind(
+        RequestRejected, "A request was not carried out, or could not be answered."
+    ),
+}
+"""Made by the bridge; one of the same name as a notification takes its place."""
+
+_TOO_OFTEN: Final = frozenset({"notify_status_update", "notify_proc_stat_update"})
+
+
+def event_of(notification: str) -> str | None:
+    """The event that a `notify_…` is published as; None: it is none."""
+    return None if notification in _TOO_OFTEN else notification.removeprefix("notify_")

@@ -1,0 +1,1 @@
+"""Home Assistant discovery: one table of entities, one message a device."""

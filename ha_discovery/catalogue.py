@@ -1,0 +1,116 @@
+"""Which entities a printer has: the table of its kinds of objects, applied to what it really consists of."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from ha_discovery import naming
+from ha_discovery.entity import Entity, Look
+from ha_discovery.model import PrinterModel, kind_of, own_name
+from ha_discovery.row import Kind, Row
+from ha_discovery.rows_job import JOB, KLIPPER
+from ha_discovery.rows_machine import BUTTONS, MACHINE
+from ha_discovery.rows_thermal import OTHER, THERMAL
+
+KINDS: Mapping[str, Kind] = {**JOB, **THERMAL, **MACHINE}
+
+_LOOK = tuple(field.name for field in fields(Look))
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """An entity whose key and name are not yet checked against the others'."""
+
+    section: str  # the printer object's name; empty for none
+    entity: Entity
+
+
+def entities(model: PrinterModel, controls: Collection[str]) -> tuple[Entity, ...]:
+    """Every entity of this printer, in the table's order; of the commands, those in `controls`."""
+    drafts = [
+        *(_Draft("", _entity(row, {})) for row in KLIPPER),
+        *_of_objects(model, controls),
+        *(_Draft("", _entity(row, {})) for row in BUTTONS if row.sends in controls),
+    ]
+    drafts = _with_distinct(drafts, "key", "_", _canonical)
+    drafts = _with_distinct(_told_apart(drafts), "name", " ", lambda draft: draft.entity.key)
+    return tuple(draft.entity for draft in drafts)
+
+
+def _of_objects(model: PrinterModel, controls: Collection[str]) -> Iterator[_Draft]:
+    order = {kind: place for place, kind in enumerate(KINDS)}
+    for section in sorted(model.objects, key=lambda name: order.get(kind_of(name), len(order))):
+        kind = KINDS.get(kind_of(section), OTHER)
+        words = _words(section, kind)
+        for row in kind.rows:
+            if _exists(row, section, model) and (not row.sends or row.sends.format(**words) in controls):
+                yield _Draft(section, _entity(row, words, section))
+
+
+def _words(section: str, kind: Kind) -> dict[str, str]:
+    """What stands for an object in the labels and keys of its rows."""
+    own = own_name(section)
+    if own:
+        name = naming.with_noun(naming.title(own), kind.noun)
+    else:
+        number = section.removeprefix(kind_of(section))
+        name = f"{kind.bare or naming.title(kind_of(section))} {number}".rstrip()
+    return {"name": name, "slug": naming.slug(section), "own": naming.slug(own), "section": own}
+
+
+def _exists(row: Row, section: str, model: PrinterModel) -> bool:
+    """Whether this object has what the row reads, as far as is known."""
+    if own_name(section).startswith("_"):  # how people hide a section
+        return False
+    others = (name.format(section=own_name(section)) for name in row.unless)
+    if any(model.has(other) and model.may_have(other, row.field) for other in others):
+        return False
+    if row.measured:
+        fitted = bool(row.setting) and model.setting(section, row.setting) is not None
+        return fitted or model.has_number(section, row.field)
+    return not row.field or model.may_have(section, row.field)
+
+
+def _entity(row: Row, words: Mapping[str, str], section: str = "") -> Entity:
+    look: dict[str, Any] = {name: getattr(row, name) for name in _LOOK}
+    return Entity(
+        key=row.key.format(field=row.field, **words),
+        name=row.label.format(**words),
+        reads=((section, row.field),) if row.field else (),
+        sends=row.sends.format(**words) if row.sends else None,
+        **look,
+    )
+
+
+def _told_apart(drafts: list[_Draft]) -> list[_Draft]:
+    """Where sections of several kinds share a name, their entities' names tell the kind."""
+    kinds: dict[str, set[str]] = {}
+    for draft in drafts:
+        kinds.setdefault(draft.entity.name.casefold(), set()).add(kind_of(draft.section))
+    return [
+        _with(draft, name=f"{draft.entity.name} ({naming.title(kind_of(draft.section)).lower()})")
+        if len(kinds[draft.entity.name.casefold()]) > 1 and own_name(draft.section)
+        else draft
+        for draft in drafts
+    ]
+
+
+def _canonical(draft: _Draft) -> tuple[bool, str, str]:
+    """Who keeps a key that several want: a section written as its slug, else the first by name."""
+    return naming.fold(draft.section) != draft.section.replace(" ", "_"), draft.section, draft.entity.key
+
+
+def _with_distinct(
+    drafts: list[_Draft], attribute: str, joint: str, order: Callable[[_Draft], Any]
+) -> list[_Draft]:
+    """The drafts, no two with the same key (or name); who gets a number does not depend on their order."""
+    ranked = sorted(range(len(drafts)), key=lambda index: order(drafts[index]))
+    wanted = [getattr(drafts[index].entity, attribute) for index in ranked]
+    result = list(drafts)
+    for index, chosen in zip(ranked, naming.distinct(wanted, joint), strict=True):
+        result[index] = _with(drafts[index], **{attribute: chosen})
+    return result
+
+
+def _with(draft: _Draft, **changes: Any) -> _Draft:
+    return _Draft(draft.section, replace(draft.entity, **changes))

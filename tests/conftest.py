@@ -1,0 +1,109 @@
+"""The three wire fixtures: a real broker, the simulated printer on its socket, the real bridge between."""
+
+import asyncio
+import contextlib
+import itertools
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.app import Bridge, build
+from bridge.config import convert
+from bridge.klippy.simulator import Simulator
+from bridge.mqtt.connection import ThreadEach
+from tests.wire import HOST, Ear, Mosquitto, ear, until
+
+_names = (f"t{number}" for number in itertools.count(1))
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """One broker for all tests that do not hurt it; each test has an instance name of its own."""
+    if shutil.which("mosquitto") is None and not Path("/usr/sbin/mosquitto").exists():
+        pytest.exit("mosquitto is missing; install it (Debian: apt-get install mosquitto)", returncode=3)
+    one = Mosquitto(tmp_path_factory.mktemp("broker")).start()
+    yield one
+    one.kill()
+
+
+@pytest.fixture
+async def klippy(tmp_path: Path) -> AsyncIterator[Simulator]:
+    """A simulated printer, a hundred times faster than life and without noise."""
+    gcodes = tmp_path / "data" / "gcodes"
+    gcodes.mkdir(parents=True)
+    async with Simulator(tmp_path / "klippy.sock", gcodes, speed=100.0, noise=0.0) as simulator:
+        yield simulator
+
+
+class Running:
+    """A bridge that runs, and what tests need to know of it."""
+
+    def __init__(self, bridge: Bridge, stop: asyncio.Event) -> None:
+        self.bridge, self.stop = bridge, stop
+        self.name = bridge.identity.name
+        self.topics = bridge.topics
+
+    async def ready(self) -> "Running":
+        await until(lambda: self.bridge.klippy.ready and self.bridge.mqtt.up)
+        return self
+
+
+Start = Callable[..., Awaitable[Running]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path, broker: Mosquitto) -> AsyncIterator[Start]:
+    """Starts bridges: `await start(mqtt={...})` merges options over a configuration that works."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def begin(*, wait: bool = True, **sections: Any) -> Running:
+            asyncio.get_running_loop().set_default_executor(ThreadEach())
+            name = sections.pop("instance", None) or next(_names)
+            raw: dict[str, Any] = {
+                "instance": name,
+                "data": sections.pop("data", str(tmp_path / "data")),
+                "klippy": {"socket": str(tmp_path / "klippy.sock")},
+                "mqtt": {"host": HOST, "port": broker.port},
+                "http": {"port": 0},
+                "homeassistant": {"prefix": f"ha-{name}"},
+            }
+            for section, options in sections.items():
+                raw[section] = {**raw.get(section, {}), **options}
+            running = Running(
+                build(convert(raw, "test.yaml"), config_name="test.yaml", restart=lambda: None),
+                asyncio.Event(),
+            )
+            opened = asyncio.Event()
+            task = asyncio.ensure_future(running.bridge.run(running.stop, opened.set))
+            stack.push_async_callback(_end, running.stop, task)
+            await asyncio.wait(
+                (task, waiting := asyncio.ensure_future(opened.wait())), return_when=asyncio.FIRST_COMPLETED
+            )
+            waiting.cancel()
+            if task.done():
+                await task
+            return await running.ready() if wait else running
+
+        yield begin
+
+
+async def _end(stop: asyncio.Event, task: "asyncio.Future[None]") -> None:
+    stop.set()
+    async with asyncio.timeout(6):
+        await task
+
+
+@pytest.fixture
+async def bridge(klippy: Simulator, start: Start) -> Running:
+    """The real app between broker and simulator, ready."""
+    return await start()
+
+
+@pytest.fixture
+async def mqtt(broker: Mosquitto) -> AsyncIterator[Ear]:
+    """A client that hears everything on the broker."""
+    async with ear(broker.port) as one:
+        yield one

@@ -1,0 +1,156 @@
+"""The house: who may import whom, one name one place, no cycles."""
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bridge.app import describe_registry
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("bridge", "ha_discovery")
+
+# docs/architecture.md, section 2; the longest prefix counts
+FLOORS = {
+    "bridge": 0,
+    "bridge.errors": 1,
+    "bridge.signals": 1,
+    "bridge.lifecycle": 1,
+    "bridge.schema": 2,
+    "bridge.identity": 2,
+    "bridge.config": 2,
+    "bridge.klippy.frames": 2,
+    "bridge.mqtt.topics": 2,
+    "bridge.mqtt.payloads": 2,
+    "bridge.logs": 2,
+    "bridge.rpc": 3,
+    "bridge.access": 3,
+    "bridge.clients": 3,
+    "bridge.describe": 3,
+    "bridge.klippy": 3,
+    "bridge.mqtt.connection": 3,
+    "bridge.mqtt.sizes": 3,
+    "bridge.mqtt.tls": 3,
+    "bridge.mqtt.link": 3,
+    "bridge.handlers": 4,
+    "bridge.mqtt": 5,
+    "bridge.http_compat": 5,
+    "ha_discovery": 5,
+    "bridge.app": 6,
+    "bridge.cli": 6,
+    "bridge.__main__": 6,
+}
+# strangers: they may not import each other although they live on one floor
+WINGS = {
+    "bridge.klippy": ("bridge.mqtt",),
+    "bridge.mqtt.link": ("bridge.klippy", "bridge.rpc"),
+    "bridge.http_compat": ("bridge.mqtt.inlet", "bridge.mqtt.outlet", "ha_discovery", "bridge.handlers"),
+    "bridge.mqtt": ("bridge.http_compat", "ha_discovery", "bridge.handlers"),
+    "ha_discovery": ("bridge.http_compat", "bridge.mqtt.inlet", "bridge.mqtt.outlet", "bridge.handlers"),
+}
+HOMES = {
+    "aiomqtt": {"bridge.mqtt.connection"},
+    "yaml": {"bridge.config"},
+    "amqtt": {"bridge.cli.demo"},
+    "aiohttp": {"bridge.http_compat"},
+    "psutil": {"bridge.handlers.machine"},
+    "distro": {"bridge.handlers.machine"},
+}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            found[".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Every name imported anywhere in a file, TYPE_CHECKING and local imports included."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def known(name: str, all_modules: dict[str, Path]) -> str | None:
+    while name and name not in all_modules:
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+MODULES = modules()
+GRAPH = {
+    name: {found for one in imports(path) if (found := known(one, MODULES)) and found != name}
+    for name, path in MODULES.items()
+}
+
+
+def floor(name: str) -> int:
+    return max(((len(prefix), level) for prefix, level in FLOORS.items() if within(name, prefix)))[1]
+
+
+def within(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_go_down(name: str) -> None:
+    up = {other for other in GRAPH[name] if floor(other) > floor(name)}
+    assert not up, f"{name} (floor {floor(name)}) imports upward: {up}"
+    for wing, strangers in WINGS.items():
+        if within(name, wing):
+            sideways = {other for other in GRAPH[name] if any(within(other, s) for s in strangers)}
+            assert not sideways, f"{name} imports a stranger: {sideways}"
+
+
+def test_nothing_imports_in_a_circle() -> None:
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path[path.index(name) :], name))
+        if name not in done:
+            for other in sorted(GRAPH[name]):
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in sorted(GRAPH):
+        visit(name, ())
+
+
+def test_third_party_packages_have_one_home() -> None:
+    for package, homes in HOMES.items():
+        users = {name for name, path in MODULES.items() if any(within(one, package) for one in imports(path))}
+        strays = {user for user in users if not any(within(user, home) for home in homes)}
+        assert users, f"nobody uses {package}"
+        assert not strays, f"{package} is used outside its home: {strays}"
+
+
+def test_every_method_s_name_is_written_once() -> None:
+    text = "\n".join(path.read_text() for path in (ROOT / "bridge").rglob("*.py"))
+    counts = Counter(
+        {
+            name: len(re.findall(rf'@rpc\(\s*"{re.escape(name)}"', text))
+            for name in describe_registry().methods
+        }
+    )
+    assert {name for name, count in counts.items() if count != 1} == set()
+
+
+def test_every_method_has_a_type_and_a_sentence() -> None:
+    for method in describe_registry().methods.values():
+        assert method.summary.endswith("."), method.name
+        assert method.schema.returns is not None, method.name
+
+
+def test_no_file_is_too_long_to_fit_in_the_head() -> None:
+    long = {
+        name: count for name, path in MODULES.items() if (count := len(path.read_text().splitlines())) > 400
+    }
+    assert long == {}
