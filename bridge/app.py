@@ -9,6 +9,7 @@ from bridge import __version__
 from bridge.access import Guard
 from bridge.config import Config
 from bridge.errors import ConfigError
+from bridge.gcode.library import Library
 from bridge.handlers.controls import Controls
 from bridge.handlers.machine import Machine
 from bridge.handlers.mqtt import Mqtt
@@ -37,7 +38,9 @@ from bridge.mqtt.outlet import MqttOutlet
 from bridge.mqtt.payloads import HealthCounters, HealthQueues
 from bridge.mqtt.replay import Replay
 from bridge.mqtt.topics import Topics
+from bridge.roots import Root, Roots
 from bridge.rpc import Registry
+from bridge.store import Store
 from ha_discovery.device import Identity as Device
 from ha_discovery.publisher import Discovery
 
@@ -61,7 +64,7 @@ class Folders:
     def make(self) -> None:
         """Create what is missing, or ConfigError."""
         try:
-            for folder in (self.own, self.logs):
+            for folder in (self.own, self.logs, self.data / "gcodes", self.data / "config"):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"data: {self.data} cannot be written to: {error.strerror}") from error
@@ -81,10 +84,23 @@ class Bridge:
     ) -> None:
         self.config, self.identity = config, identity
         self.registry = Registry()
+        self._disk_side(folders)
         self._klippy_side(config)
         self._mqtt_side(config, identity, folders)
         self._handlers(config, config_name, restart)
         self._doors(config)
+
+    def _disk_side(self, folders: Folders) -> None:
+        self.store = Store(folders.own / "bridge.db")
+        self.roots = Roots(
+            {
+                "gcodes": Root("gcodes", folders.data / "gcodes", writable=True),
+                "config": Root("config", folders.data / "config", writable=True),
+                "logs": Root("logs", folders.logs, writable=False),
+            },
+            reserved=(folders.own, folders.data / "config" / "secrets.yaml"),
+        )
+        self.library = Library(self.roots, self.store)
 
     def _klippy_side(self, config: Config) -> None:
         self.klippy_link = KlippyLink(
@@ -165,7 +181,7 @@ class Bridge:
             console=self.console,
             sockets=self.sockets,
             components=self.registry.components,
-            warnings=[],
+            warnings=self.store.warnings,
             restart=restart,
         )
         discovery = RpcDiscovery(self.registry)
@@ -182,6 +198,7 @@ class Bridge:
 
     def _doors(self, config: Config) -> None:
         self.parts: list[Part] = [
+            self.store,
             self.klippy,  # first to come and last to go: its loss is no news while the bridge ends
             self.temperatures,
             self.mqtt,

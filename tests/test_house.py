@@ -25,6 +25,9 @@ FLOORS = {
     "bridge.mqtt.topics": 2,
     "bridge.mqtt.payloads": 2,
     "bridge.logs": 2,
+    "bridge.store": 2,
+    "bridge.roots": 2,
+    "bridge.gcode": 2,
     "bridge.rpc": 3,
     "bridge.access": 3,
     "bridge.clients": 3,
@@ -57,6 +60,8 @@ HOMES = {
     "aiohttp": {"bridge.http_compat"},
     "psutil": {"bridge.handlers.machine"},
     "distro": {"bridge.handlers.machine"},
+    "tinydb": {"bridge.store"},
+    "PIL": {"bridge.gcode"},
 }
 
 

@@ -1,0 +1,7 @@
+"""The durable store: TinyDB's API over SQLite rows, off the event loop."""
+
+from bridge.store.errors import StoreClosed, StoreFailed
+from bridge.store.rows import Columns, Condition
+from bridge.store.store import Compacted, Store, Table
+
+__all__ = ["Columns", "Compacted", "Condition", "Store", "StoreClosed", "StoreFailed", "Table"]
