@@ -1,4 +1,4 @@
-"""The command line: run, demo, check-config, call, api, simulate."""
+"""The command line: run, demo, check-config, call, api, db, simulate."""
 
 import argparse
 import asyncio
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from bridge import __version__
-from bridge.cli import api, call, check, demo, run, simulate
+from bridge.cli import api, call, check, db, demo, run, simulate
 from bridge.errors import BridgeError, ConfigError
 from bridge.mqtt.connection import ThreadEach
 
-USAGE, FAILED = 2, 1
-DEFAULT_CONFIG = Path("~/printer_data/config/bridge.yaml")
+USAGE, FAILED, INTERRUPTED = 2, 1, 130  # the last is what shells expect of Ctrl-C
+LAST_PORT, MOST = 65_535, 1e6
+DEFAULT_CONFIG = "~/printer_data/config/bridge.yaml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,17 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return drive(options.command(options))
-    except ConfigError as error:
-        print(f"klipper-bridge: {error}", file=sys.stderr)
-        return USAGE
-    except BridgeError as error:
-        print(f"klipper-bridge: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        return 130  # what shells expect of an interrupted command
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
         return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (BridgeError, OSError) as error:
+        print(f"klipper-bridge: {error}", file=sys.stderr)
+        return USAGE if isinstance(error, ConfigError) else FAILED
 
 
 def drive(work: Coroutine[Any, Any, int]) -> int:
@@ -63,47 +61,101 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("run", help="run the bridge")
     _config_option(one)
-    one.set_defaults(command=lambda options: run.run(options.config))
+    one.set_defaults(command=lambda o: run.run(o.config))
 
     one = commands.add_parser("demo", help="run a broker, a simulated printer and the bridge, all here")
-    one.add_argument("--mqtt-port", type=int, default=1883, help="port of the broker; another one when taken")
-    one.add_argument("--http-port", type=int, default=7125, help="port of HTTP; another one when taken")
-    one.add_argument("--speed", type=float, default=5.0, help="how much faster than life the printer is")
-    one.set_defaults(command=lambda options: demo.run(options.mqtt_port, options.http_port, options.speed))
+    one.add_argument(
+        "--mqtt-port", type=port, default=1883, help="port of the broker; another one when taken"
+    )
+    one.add_argument("--http-port", type=port, default=7125, help="port of HTTP; another one when taken")
+    one.add_argument("--speed", type=positive, default=5.0, help="how much faster than life the printer is")
+    one.add_argument(
+        "--listen",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address of the broker; 0.0.0.0 lets other machines in, without a password",
+    )
+    one.set_defaults(command=lambda o: demo.run(o.mqtt_port, o.http_port, o.speed, o.listen))
 
     one = commands.add_parser("check-config", help="check the configuration, the broker and the socket")
     _config_option(one)
-    one.set_defaults(command=lambda options: check.run(options.config))
+    one.set_defaults(command=lambda o: check.run(o.config))
 
     one = commands.add_parser("call", help="call a method of the running bridge, over MQTT")
     _config_option(one)
-    one.add_argument("--timeout", type=float, default=10.0, help="seconds to wait for the answer")
+    one.add_argument("--timeout", type=positive, default=10.0, help="seconds to wait for the answer")
     one.add_argument("method", help="such as printer.info")
-    one.add_argument("params", nargs="*", metavar="NAME=VALUE", help="parameters; values may be JSON")
-    one.set_defaults(
-        command=lambda options: call.run(options.config, options.method, options.params, options.timeout)
+    one.add_argument(
+        "params",
+        nargs="*",
+        type=call.argument,
+        metavar="NAME=VALUE",
+        help="parameters; a value that is JSON is taken as such, any other as text",
     )
+    one.set_defaults(command=lambda o: call.run(o.config, o.method, o.params, o.timeout))
 
     one = commands.add_parser("api", help="write the descriptions of the API into the project's files")
-    one.add_argument("--output", type=Path, default=Path(), help="the project's folder")
-    one.set_defaults(command=lambda options: api.run(options.output))
+    one.add_argument("--output", type=path, default=".", help="the project's folder")
+    one.set_defaults(command=lambda o: api.run(o.output))
+
+    _db_commands(commands.add_parser("db", help="the database as JSON, while the bridge is stopped"))
 
     one = commands.add_parser("simulate", help="run the simulated printer alone")
-    one.add_argument("--socket", type=Path, required=True, help="where its API socket shall be")
-    one.add_argument("--gcodes", type=Path, required=True, help="the folder of its virtual SD card")
-    one.add_argument("--speed", type=float, default=1.0, help="how much faster than life it is")
-    one.set_defaults(command=lambda options: simulate.run(options.socket, options.gcodes, options.speed))
+    one.add_argument("--socket", type=path, required=True, help="where its API socket shall be")
+    one.add_argument("--gcodes", type=path, required=True, help="the folder of its virtual SD card")
+    one.add_argument("--speed", type=positive, default=1.0, help="how much faster than life it is")
+    one.set_defaults(command=lambda o: simulate.run(o.socket, o.gcodes, o.speed))
     return root
+
+
+def _db_commands(root: argparse.ArgumentParser) -> None:
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("export", help="write everything that the bridge keeps as JSON")
+    _config_option(one)
+    one.add_argument("file", nargs="?", type=path, metavar="FILE", help="where to; default: standard output")
+    one.set_defaults(command=lambda o: db.export(o.config, o.file))
+
+    one = commands.add_parser("import", help="replace everything that the bridge keeps, or nothing")
+    _config_option(one)
+    one.add_argument("file", type=path, metavar="FILE", help="what `db export` wrote")
+    one.set_defaults(command=lambda o: db.load_in(o.config, o.file))
 
 
 def _config_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--config",
         "-c",
-        type=Path,
+        type=path,
         default=DEFAULT_CONFIG,
         help=f"the configuration; default {DEFAULT_CONFIG}",
     )
+
+
+def path(text: str) -> Path:
+    """A path; `~` is somebody's home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
+
+
+def port(text: str) -> int:
+    """A port that one can listen on."""
+    if not text.isdecimal() or not 1 <= int(text) <= LAST_PORT:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to {LAST_PORT}, got {text!r}")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """A number above zero that is no more than a million."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= MOST:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number
 
 
 if __name__ == "__main__":

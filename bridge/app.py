@@ -11,6 +11,9 @@ from bridge.config import Config
 from bridge.errors import ConfigError
 from bridge.gcode.library import Library
 from bridge.handlers.controls import Controls
+from bridge.handlers.database import Database, reserved
+from bridge.handlers.history import History
+from bridge.handlers.job_queue import JobQueue, QueueStatus
 from bridge.handlers.machine import Machine
 from bridge.handlers.mqtt import Mqtt
 from bridge.handlers.printer import Printer
@@ -19,10 +22,12 @@ from bridge.handlers.server import Server
 from bridge.http_compat.app import HttpDoor
 from bridge.http_compat.sockets import Sockets
 from bridge.identity import Identity, identify
+from bridge.jobs.ledger import Ledger
+from bridge.jobs.tracker import JobTracker
+from bridge.jobs.watch import JobWatch
 from bridge.klippy.commands import Commands
 from bridge.klippy.console import Console
 from bridge.klippy.filament import FilamentWatch
-from bridge.klippy.jobs import JobWatch
 from bridge.klippy.link import KlippyLink
 from bridge.klippy.state import Klippy
 from bridge.klippy.status import StatusCache
@@ -32,15 +37,20 @@ from bridge.mqtt.controls import MqttControls
 from bridge.mqtt.events import MqttEvents
 from bridge.mqtt.health import MqttHealth
 from bridge.mqtt.inlet import MqttInlet
+from bridge.mqtt.job import MqttJob
 from bridge.mqtt.link import MqttLink
 from bridge.mqtt.news import MqttNews
 from bridge.mqtt.outlet import MqttOutlet
 from bridge.mqtt.payloads import HealthCounters, HealthQueues
+from bridge.mqtt.payloads import Queue as QueuePayload
+from bridge.mqtt.payloads import QueuedJob as QueuedPayload
+from bridge.mqtt.queue import MqttQueue, at
 from bridge.mqtt.replay import Replay
 from bridge.mqtt.topics import Topics
 from bridge.roots import Root, Roots
 from bridge.rpc import Registry
 from bridge.store import Store
+from bridge.store.lock import FolderLock
 from ha_discovery.device import Identity as Device
 from ha_discovery.publisher import Discovery
 
@@ -91,7 +101,9 @@ class Bridge:
         self._doors(config)
 
     def _disk_side(self, folders: Folders) -> None:
+        self.lock = FolderLock(folders.own)
         self.store = Store(folders.own / "bridge.db")
+        self.backups = folders.own / "backups"
         self.roots = Roots(
             {
                 "gcodes": Root("gcodes", folders.data / "gcodes", writable=True),
@@ -112,6 +124,8 @@ class Bridge:
         self.temperatures = TemperatureStore(self.klippy, self.cache, config.server.temperature_store_size)
         self.console = Console(self.klippy_link, self.commands, config.server.gcode_store_size)
         self.jobs = JobWatch(self.klippy, self.cache)
+        self.tracker = JobTracker(self.jobs, self.cache, self.library, self.commands)
+        self.ledger = Ledger(self.store, self.tracker)
         self.filament = FilamentWatch(self.klippy, self.cache)
         self.controls = Controls(self.klippy, self.commands)
 
@@ -137,6 +151,11 @@ class Bridge:
         self.home.chosen.connect(self.outlet.choose)
         self.inlet = MqttInlet(self.mqtt, self.topics, self.registry, self.guard.mqtt)
         self.events = MqttEvents(self.mqtt, self.topics)
+        # before MqttNews: the record of a job is there when its end is told
+        self.job_topics = MqttJob(
+            self.mqtt, self.topics, self.tracker, self.ledger, self.library, self.outlet.retain_job
+        )
+        self.queue_topic = MqttQueue(self.mqtt, self.topics)
         self.news = MqttNews(self.events, self.klippy, self.jobs, self.filament)
         self.health = MqttHealth(
             self.mqtt,
@@ -155,6 +174,8 @@ class Bridge:
                 self.home.publish,
                 self.outlet.publish_availability,
                 self.outlet.publish_state,
+                self.job_topics.publish,
+                self.queue_topic.publish,
                 self.control_topics.publish,
                 self.health.publish,
             ),
@@ -172,6 +193,11 @@ class Bridge:
         self.sockets = Sockets(self.registry, self.cache, self.klippy.changed)
         printer = Printer(self.klippy, self.klippy_link, self.cache, self.commands, self.sockets)
         self.machine = Machine(self.sockets)
+        history = History(self.ledger, self.tracker, self.library)
+        self.job_queue = JobQueue(
+            self.store, self.library, self.klippy, self.commands, self.jobs, config.job_queue
+        )
+        self.job_queue.status_changed.connect(lambda status: self.queue_topic.show(_queue(status)))
         server = Server(
             config=config,
             config_name=config_name,
@@ -190,21 +216,38 @@ class Bridge:
             printer,
             self.controls,
             self.machine,
+            history,
+            self.job_queue,
             Mqtt(self.mqtt, self.klippy),
+            self._database(restart),
             discovery,
         ):
             self.registry.mount(capability)
         self.registry.fallback = printer.passed_on
 
+    def _database(self, restart: Callable[[], None]) -> Database:
+        return Database(
+            self.store,
+            self.backups,
+            reserved=reserved(self.store, self.identity.unique),
+            busy=lambda: self.jobs.active is not None,
+            restart=restart,
+        )
+
     def _doors(self, config: Config) -> None:
         self.parts: list[Part] = [
+            self.lock,
             self.store,
+            self.ledger,
+            self.job_queue,
+            self.tracker,
             self.klippy,  # first to come and last to go: its loss is no news while the bridge ends
             self.temperatures,
             self.mqtt,
             self.inlet,
             self.control_topics,
             self.outlet,
+            self.job_topics,
             self.home,
             self.replay,
             self.health,
@@ -237,6 +280,12 @@ class Bridge:
     async def run(self, stop: asyncio.Event, opened: Callable[[], None] = lambda: None) -> None:
         """Run until `stop` is set."""
         await serve(self.parts, opened, stop)
+
+
+def _queue(status: QueueStatus) -> QueuePayload:
+    """The queue as its topic has it."""
+    jobs = [QueuedPayload(job.filename, job.job_id, at(job.time_added)) for job in status.queued_jobs]
+    return QueuePayload(state=status.queue_state, reason=status.reason, jobs=jobs)
 
 
 def build(config: Config, *, config_name: str, restart: Callable[[], None]) -> Bridge:

@@ -1,13 +1,19 @@
 """Who this instance is: its name, and an id that outlives every rename, kept on disk."""
 
 import logging
+import os
 import re
 import socket
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.errors import ConfigError
+
 log = logging.getLogger(__name__)
+
+MAX_ID = 32  # characters; what is longer was not written by us
+MAX_NAME = 64
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]+")
 _ID = re.compile(r"[0-9a-z]{8,32}")
@@ -23,7 +29,11 @@ class Identity:
 
 def identify(name: str | None, folder: Path) -> Identity:
     """The identity of the instance that keeps its things in `folder`; its id is made at the first start."""
-    return Identity(instance_name(name), _unique(folder / "id"))
+    path = folder / "id"
+    try:
+        return Identity(instance_name(name), _recall(path) or _make(path))
+    except OSError as error:
+        raise ConfigError(f"data: {path} cannot be used: {error.strerror}") from error
 
 
 def instance_name(configured: str | None) -> str:
@@ -33,17 +43,34 @@ def instance_name(configured: str | None) -> str:
 
 def clean(name: str) -> str:
     """A host's name as a level of a topic."""
-    return _FOREIGN.sub("-", name.partition(".")[0]).strip("-") or "printer"
+    return _FOREIGN.sub("-", name.partition(".")[0]).strip("-")[:MAX_NAME] or "printer"
 
 
-def _unique(path: Path) -> str:
+def _recall(path: Path) -> str | None:
+    """The id of an earlier start."""
     try:
-        found = path.read_text(encoding="utf-8").strip()
-        if _ID.fullmatch(found):
-            return found
-        log.warning("%s holds no id; making a new one, so Home Assistant will see a new device", path.name)
+        with path.open("rb") as file:
+            found = file.read(MAX_ID + 2).decode(errors="replace").strip()
     except FileNotFoundError:
-        pass
+        return None
+    if _ID.fullmatch(found):
+        return found
+    log.warning("%s holds no id; making a new one, so Home Assistant will see a new device", path)
+    return None
+
+
+def _make(path: Path) -> str:
+    """A new id, on disk before anybody hears of it: not even a power cut may leave half of it."""
     made = uuid.uuid4().hex[:16]
-    path.write_text(made + "\n", encoding="utf-8")
+    temporary = path.with_suffix(".new")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(made + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     return made

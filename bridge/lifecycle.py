@@ -92,15 +92,22 @@ class Crew:
 
     def __init__(self) -> None:
         self._group: asyncio.TaskGroup | None = None
+        self._first: list[Coroutine[Any, Any, None]] = []
 
     async def run(self) -> None:
         """Own the tasks until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                while self._first:
+                    group.create_task(self._first.pop(0))
                 await asyncio.Event().wait()
         finally:
             self._group = None
+
+    def begin_with(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have `work` be the first task as soon as somebody runs."""
+        self._first.append(work)
 
     def start(self, work: Coroutine[Any, Any, None]) -> bool:
         """Begin `work` in a task of its own; False when nobody runs (any more)."""

@@ -4,51 +4,61 @@ import logging
 import logging.handlers
 import queue
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from bridge.config import SECRET_KEYS, Config
+from bridge.lifecycle import REMINDER
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+FILE = "klipper-bridge.log"
 MAX_WAITING = 10_000  # lines; beyond them the loop is never made to wait
 SHORTEST_SECRET = 4  # characters; masking shorter ones would garble the log
 
-QUIET = ("amqtt", "aiohttp", "asyncio", "mqtt", "transitions", "passlib")
+# Libraries that say too much, or say what we say better.
+QUIET = {
+    "aiohttp": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "amqtt": logging.CRITICAL,
+    "transitions": logging.CRITICAL,
+    "passlib": logging.CRITICAL,
+    "mqtt": logging.CRITICAL,
+}
+
+_CONTROL = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))} | {ord("\n"): " | "}
+
+log = logging.getLogger(__name__)
 
 
 class Log:
     """Owns the handlers of the root logger while the bridge runs."""
 
-    def __init__(self, config: Config, folder: Path) -> None:
+    def __init__(self, config: Config) -> None:
         settings = config.logging
-        handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-        if settings.file:
-            handlers.append(
-                logging.handlers.RotatingFileHandler(
-                    folder / "klipper-bridge.log",
-                    maxBytes=settings.max_bytes,
-                    backupCount=settings.backups,
-                    encoding="utf-8",
-                    delay=True,
-                )
-            )
+        self._path = Path(config.data).expanduser() / "logs" / FILE
+        self._file = _File(self._path, settings.max_bytes, settings.backups) if settings.file else None
+        self._handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+        if self._file is not None:
+            self._handlers.append(self._file)
         formatter = Masking(FORMAT, secrets_of(config))
-        for handler in handlers:
+        for handler in self._handlers:
             handler.setFormatter(formatter)
         waiting: queue.Queue[logging.LogRecord] = queue.Queue(MAX_WAITING)
         self._entry = _Entry(waiting)
-        self._listener = logging.handlers.QueueListener(waiting, *handlers)
-        self._handlers = handlers
+        self._listener = logging.handlers.QueueListener(waiting, *self._handlers)
         self._level = settings.level.upper()
 
     def start(self) -> None:
-        """Take over the root logger."""
+        """Take over the root logger; a file that cannot be written to is told once and done without."""
         root = logging.getLogger()
         root.handlers[:] = [self._entry]
         root.setLevel(self._level)
-        for name in QUIET:
-            logging.getLogger(name).setLevel(logging.WARNING)
+        for name, level in QUIET.items():
+            logging.getLogger(name).setLevel(level)
         self._listener.start()
+        if self._file is not None and (reason := self._file.try_to_open()):
+            log.warning("no log file, stderr alone: %s: %s", self._path, reason)
 
     def stop(self) -> None:
         """Write what waits and let go."""
@@ -58,12 +68,40 @@ class Log:
             handler.close()
 
 
+class _File(logging.handlers.RotatingFileHandler):
+    """The rotating file; where it cannot be written to, lines of the log are lost and nothing else."""
+
+    def __init__(self, path: Path, max_bytes: int, backups: int) -> None:
+        super().__init__(path, maxBytes=max_bytes, backupCount=backups, encoding="utf-8", delay=True)
+        self._given_up_until = 0.0
+
+    def try_to_open(self) -> str:
+        """Why the file cannot be written to; empty when it can."""
+        try:
+            Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+            with Path(self.baseFilename).open("a", encoding="utf-8"):
+                return ""
+        except OSError as error:
+            self._given_up_until = time.monotonic() + REMINDER
+            return error.strerror or str(error)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, unless that failed a moment ago."""
+        if time.monotonic() >= self._given_up_until:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the library's
+        """Say it once and try again after a while: a full disk may be emptied."""
+        self._given_up_until = time.monotonic() + REMINDER
+        sys.stderr.write(f"no log file, stderr alone: {self.baseFilename}: {sys.exc_info()[1]}\n")
+
+
 class _Entry(logging.handlers.QueueHandler):
     """Hands records to the writing thread; when it cannot keep up, they are lost rather than waited for."""
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Leave formatting, traces too, to the writing thread."""
-        record.msg, record.args = record.getMessage(), None
+        """Leave formatting, traces too, to the writing thread; what came from outside cannot fake a line."""
+        record.msg, record.args = record.getMessage().translate(_CONTROL), None
         return record
 
     def enqueue(self, record: logging.LogRecord) -> None:
@@ -90,9 +128,10 @@ class Masking(logging.Formatter):
 
 
 def secrets_of(value: object, name: str = "") -> set[str]:
-    """Every secret text below a part of the configuration."""
+    """Every secret text below a part of the configuration, as it is and as it looks in quotes."""
     if isinstance(value, str):
-        return {value} if name in SECRET_KEYS and len(value) >= SHORTEST_SECRET else set()
+        shown = {value, repr(value)[1:-1]}
+        return shown if name in SECRET_KEYS and len(value) >= SHORTEST_SECRET else set()
     if isinstance(value, dict):
         return set().union(*(secrets_of(item, str(key)) for key, item in value.items()))
     if isinstance(value, list):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.klippy.state import Klippy, KlippyInfo, Machine
+from bridge.klippy.state import Klippy, KlippyInfo, KlippyState, Machine
 from bridge.mqtt.connection import Incoming
 from bridge.mqtt.link import MqttLink
 from bridge.mqtt.topics import Topics
@@ -100,8 +100,11 @@ class Discovery:
         self._rows = entities(model, self._controls())
         self.chosen.emit(fields_read(self._rows))
 
-    def _state(self, _info: KlippyInfo) -> None:
-        if self._klippy.machine.objects and (message := self._build()) != self._message:
+    def _state(self, info: KlippyInfo) -> None:
+        """A new model, or another version of Klippy; one that goes leaves its device as it was."""
+        if info.state is KlippyState.DISCONNECTED or not self._klippy.machine.objects:
+            return
+        if (message := self._build()) != self._message:
             self._message = message
             self.publish()
 

@@ -33,6 +33,7 @@ FLOORS = {
     "bridge.clients": 3,
     "bridge.describe": 3,
     "bridge.klippy": 3,
+    "bridge.jobs": 3,
     "bridge.mqtt.connection": 3,
     "bridge.mqtt.sizes": 3,
     "bridge.mqtt.tls": 3,

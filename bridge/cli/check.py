@@ -1,69 +1,135 @@
 """`klipper-bridge check-config`: what is wrong with configuration, broker and socket, and the remedy."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.app import Folders
-from bridge.cli.call import connect
+from bridge.app import Bridge, Folders
+from bridge.cli.broker import connected
+from bridge.cli.ports import is_free
 from bridge.config import Config, load
-from bridge.errors import BridgeError
-from bridge.identity import instance_name
+from bridge.errors import BridgeError, ConfigError, LinkDown
+from bridge.identity import Identity, instance_name
 from bridge.klippy.link import KlippyLink
+from bridge.klippy.state import NEEDED
 from bridge.klippy.state import remedy as klippy_remedy
-from bridge.mqtt.link import remedy as broker_remedy
+from bridge.mqtt.connection import MqttError
+from bridge.mqtt.remedies import remedy
+from bridge.mqtt.topics import Topics
 
 FAILED = 1
+PATIENCE = 5.0  # seconds for what a healthy broker or Klippy does at once
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the report."""
+
+    text: str
+    mark: str = "ok"
+
+
+Report = AsyncIterator[Fact]  # an error ends it
 
 
 async def run(path: Path) -> int:
     """Check everything that can be checked without starting; 1 when something is wrong."""
-    path = path.expanduser()
     config = load(path)
-    print(f"ok    {path} is valid; the instance is '{instance_name(config.instance)}'")
     good = True
     for name, check in CHECKS:
         try:
-            print(f"ok    {await check(config)}")
+            async for fact in check(config):
+                print(f"{fact.mark:<5} {name}: {fact.text}", flush=True)
+        except ConfigError as error:
+            raise ConfigError(f"{path.name}: {error}") from error
         except (BridgeError, OSError) as error:
             good = False
-            print(f"WRONG {name}: {error}")
+            print(f"WRONG {name}: {error}", flush=True)
     return 0 if good else FAILED
 
 
-async def folders(config: Config) -> str:
+async def built(config: Config) -> Report:
+    """Whether a bridge can be made of it."""
+    name = instance_name(config.instance)
+    Bridge(config, Identity(name, "0" * 16), Folders(Path(config.data).expanduser()))
+    yield Fact(f"valid; the instance is '{name}'")
+
+
+async def folders(config: Config) -> Report:
     """Whether the bridge can keep its things."""
     data = Path(config.data).expanduser()
-    Folders(data).make()
-    return f"data: {data} can be written to"
-
-
-async def broker(config: Config) -> str:
-    """Whether the broker lets us in."""
     try:
-        connection = await connect(config, "check", lambda _message: None)
-    except BridgeError as error:
-        raise BridgeError(broker_remedy(error)) from error
-    spoken = "5" if connection.version5 else "3.1.1"
-    await connection.leave()
-    return f"mqtt: the broker {config.mqtt.host} lets us in, over MQTT {spoken}"
+        Folders(data).make()
+    except ConfigError as error:
+        raise BridgeError(str(error).removeprefix("data: ")) from error
+    yield Fact(f"{data} can be written to")
 
 
-async def klippy(config: Config) -> str:
-    """Whether Klippy answers on its socket."""
+async def broker(config: Config) -> Report:
+    """Whether the broker lets us in, and messages through."""
+    topics = Topics(instance_name(config.instance), config.homeassistant.prefix)
+    client = f"check-{uuid.uuid4().hex[:8]}"
+    returned = asyncio.Event()
+    async with connected(config, client, lambda _message: returned.set()) as connection:
+        protocol = "5" if connection.version5 else "3.1.1"
+        yield Fact(f"{config.mqtt.host} lets us in, over MQTT {protocol}")
+        topic = topics.client_response(client)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await connection.ask_for(topic, 1)
+                await connection.deliver(topic, b"{}", qos=1, retain=False, timeout=None)
+                await returned.wait()
+        except (LinkDown, MqttError, TimeoutError) as error:
+            text = str(error) or f"our own message did not come back on {topic}"
+            raise BridgeError(remedy(text, config.mqtt)) from error
+        yield Fact(f"messages below {topics.instance}/ come through")
+
+
+async def klippy(config: Config) -> Report:
+    """Whether Klippy answers on its socket, and has what clients need."""
     path = Path(config.klippy.socket).expanduser()
-    link = KlippyLink(path, timeout=config.klippy.request_timeout)
+    link = KlippyLink(path, timeout=min(config.klippy.request_timeout, PATIENCE))
     try:
         await link.connect()
         info = await link.fetch("info")
-    except OSError as error:
-        raise BridgeError(f"{path}: {klippy_remedy(error)}") from error
+        yield Fact(f"{info.get('software_version', 'some version')} answers; it is {info.get('state')}")
+        listed = (await link.fetch("objects/list")).get("objects")
+        for name in (name for name in NEEDED if isinstance(listed, list) and name not in listed):
+            yield Fact(f"printer.cfg has no [{name}]; printing from files and web UIs need it", "note")
+    except (BridgeError, OSError) as error:
+        raise BridgeError(f"{path}: {_klippy_remedy(error, path)}") from error
     finally:
         link.close()
-    return f"klippy: {info.get('software_version', 'some version')} answers; it is {info.get('state')}"
 
 
-CHECKS: tuple[tuple[str, Callable[[Config], Awaitable[str]]], ...] = (
+def _klippy_remedy(error: Exception, path: Path) -> str:
+    if isinstance(error, ConnectionRefusedError) and not path.is_socket():
+        return "not a socket; klippy.socket is the path that klippy.py's `-a` names"
+    if isinstance(error, BridgeError):
+        return f"{error}; is Klipper well? its klippy.log tells"
+    return klippy_remedy(error)
+
+
+async def http(config: Config) -> Report:
+    """Whether the port is free; the running bridge itself may have it."""
+    host, port = config.http.host, config.http.port
+    if not config.http.enabled:
+        yield Fact("switched off")
+    elif is_free(host, port):
+        yield Fact(f"port {port} of {host} is free")
+    else:
+        yield Fact(
+            f"port {port} of {host} is taken: by this bridge, if it runs; else choose another http.port",
+            "note",
+        )
+
+
+CHECKS: tuple[tuple[str, Callable[[Config], Report]], ...] = (
+    ("config", built),
     ("data", folders),
     ("mqtt", broker),
     ("klippy", klippy),
+    ("http", http),
 )

@@ -1,68 +1,103 @@
 """`klipper-bridge demo`: broker, simulated printer and bridge in one process, to look at."""
 
-import socket
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from bridge.app import Bridge
-from bridge.cli.run import live, stopped_by_signals
-from bridge.config import Config, convert
+from bridge.cli.ports import free_port
+from bridge.cli.run import lives, stopped_by_signals
 from bridge.errors import ConfigError
 from bridge.klippy.simulator import Simulator, write_sample
-from bridge.klippy.state import KlippyInfo, KlippyState
 
-HOST = "127.0.0.1"
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - only when it is asked for
 SAMPLE = "demo cube.gcode"
 
-WELCOME = """
-klipper-bridge demo: a broker, a simulated printer and the bridge
-
-  MQTT   {host}:{mqtt}   everything:  mosquitto_sub -h {host} -p {mqtt} -t '#' -v
-  HTTP   http://{host}:{http}   status:  curl http://{host}:{http}/server/info
-
-  Ask:      mosquitto_rr -h {host} -p {mqtt} -t {name}/moonraker/api/request/me \\
-              -e {name}/moonraker/api/response/me \\
-              -m '{{"jsonrpc":"2.0","method":"printer.info","id":1}}'
-  Pause:    mosquitto_pub -h {host} -p {mqtt} -t {name}/control/pause/set -m PRESS
-  Home Assistant: add the MQTT integration with this broker; the printer shows up by itself.
-
-"{sample}" is printing, {speed:g} times faster than life. Ctrl-C ends the demo.
+CONFIG = """\
+instance: demo
+data: {folder}
+klippy: {{socket: {folder}/klippy.sock}}
+mqtt: {{host: {host}, port: {mqtt}, protocol: "3.1.1"}}  # what the embedded broker speaks
+http: {{port: {http}}}
+logging: {{level: warning, file: false}}
 """
 
+WELCOME = """
+klipper-bridge demo: a broker, a simulated printer and the bridge.
+"{sample}" prints, {speed:g} times faster than life; it heats up first, and commands wait for that.
+{moved}
+Watch everything    mosquitto_sub -h {host} -p {mqtt} -t '#' -v
+Pause the print     mosquitto_pub -h {host} -p {mqtt} -t demo/control/pause/set -m PRESS
+Ask a method        mosquitto_rr -V 311 -h {host} -p {mqtt} -t demo/moonraker/api/request/me \\
+                     -e demo/moonraker/api/response/me -m '{{"jsonrpc":"2.0","id":1,"method":"printer.info"}}'
+… without mosquitto {program} call -c {config} printer.print.resume
+Moonraker's API     curl http://{loopback}:{http}/server/info
+Home Assistant      add the MQTT integration with the broker {host}, port {mqtt}: the printer appears.{reach}
 
-async def run(mqtt_port: int, http_port: int, speed: float) -> int:
+Ctrl-C ends it all and leaves nothing behind.
+"""
+
+REACH = "\n                    (It runs on another machine? Start the demo with --listen 0.0.0.0.)"
+
+
+async def run(mqtt_port: int, http_port: int, speed: float, listen: str) -> int:
     """Run the demo until SIGTERM or SIGINT."""
+    host = LOOPBACK if listen == EVERYWHERE else listen
     with stopped_by_signals() as stop, tempfile.TemporaryDirectory(prefix="klipper-bridge-") as folder:
-        data = Path(folder)
-        (data / "gcodes").mkdir()
+        data, path = Path(folder), Path(folder) / "demo.yaml"
         write_sample(data / "gcodes" / SAMPLE)
-        config = _config(data, free_port(mqtt_port), free_port(http_port))
-        async with _broker(config), Simulator(data / "klippy.sock", data / "gcodes", speed=speed):
-            await live(config, data / "demo.yaml", stop, lambda bridge: _welcome(bridge, speed))
+        ports = {"mqtt": free_port(listen, mqtt_port), "http": free_port(LOOPBACK, http_port)}
+        path.write_text(CONFIG.format(folder=data, host=host, **ports), encoding="utf-8")
+        wanted = {"mqtt": mqtt_port, "http": http_port}
+        text = WELCOME.format(
+            **ports,
+            host=host,
+            loopback=LOOPBACK,
+            config=path,
+            sample=SAMPLE,
+            speed=speed,
+            moved="".join(
+                f"Port {port} is taken; it is {ports[name]} instead.\n"
+                for name, port in wanted.items()
+                if ports[name] != port
+            ),
+            program=_program(),
+            reach=REACH if listen == LOOPBACK else "",
+        )
+        guide = Guide(text)
+        async with (
+            _broker(listen, ports["mqtt"]),
+            Simulator(data / "klippy.sock", data / "gcodes", speed=speed),
+        ):
+            await lives(path, stop, guide.follow)
     return 0
 
 
-def _welcome(bridge: Bridge, speed: float) -> None:
-    """Say where everything is, and start the print as soon as the printer is ready."""
-    config = bridge.config
-    name = bridge.identity.name
-    places = {"host": HOST, "mqtt": config.mqtt.port, "http": config.http.port, "name": name}
-    print(WELCOME.format(**places, sample=SAMPLE, speed=speed), flush=True)
+class Guide:
+    """Starts the print and says where everything is, as soon as everything is there."""
 
-    def print_when_ready(info: KlippyInfo) -> None:
-        if info.state is KlippyState.READY:
-            disconnect()
-            bridge.klippy_link.send(
-                "gcode/script", {"script": f'SDCARD_PRINT_FILE FILENAME="{SAMPLE}"'}, lambda _outcome: None
-            )
+    def __init__(self, text: str) -> None:
+        self._text = text
 
-    disconnect = bridge.klippy.changed.connect(print_when_ready)
+    def follow(self, bridge: Bridge) -> None:
+        """Wait for the printer and the broker; after a restart there is nothing to do."""
+        if self._text:
+            bridge.klippy.changed.connect(lambda _info: self._look(bridge))
+            bridge.mqtt.connected.connect(lambda _first: self._look(bridge))
+
+    def _look(self, bridge: Bridge) -> None:
+        if self._text and bridge.klippy.ready and bridge.mqtt.up:
+            print(self._text, flush=True)
+            self._text = ""
+            script = f'SDCARD_PRINT_FILE FILENAME="{SAMPLE}"'
+            bridge.klippy_link.send("gcode/script", {"script": script}, lambda _outcome: None)
 
 
 @asynccontextmanager
-async def _broker(config: Config) -> AsyncIterator[None]:
+async def _broker(host: str, port: int) -> AsyncIterator[None]:
     """The embedded broker; it speaks MQTT 3.1.1."""
     try:
         from amqtt.broker import Broker  # noqa: PLC0415 - an extra
@@ -70,9 +105,16 @@ async def _broker(config: Config) -> AsyncIterator[None]:
         raise ConfigError(
             "the demo needs the package amqtt; install it with: pip install 'klipper-bridge[demo]'"
         ) from error
-    broker = Broker(
+
+    class Demo(Broker):  # type: ignore[misc]  # amqtt has no types
+        async def _publish_retained_messages_for_subscription(self, subscription: Any, session: Any) -> None:
+            """Amqtt greets a new client with the retained messages of everybody's subscriptions."""
+            if any(session is subscriber for subscriber, _ in self._subscriptions.get(subscription[0], ())):
+                await super()._publish_retained_messages_for_subscription(subscription, session)
+
+    broker = Demo(
         {
-            "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{config.mqtt.port}"}},
+            "listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}"}},
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
         }
     )
@@ -83,27 +125,7 @@ async def _broker(config: Config) -> AsyncIterator[None]:
         await broker.shutdown()
 
 
-def _config(data: Path, mqtt_port: int, http_port: int) -> Config:
-    return convert(
-        {
-            "instance": "demo",
-            "data": str(data),
-            "klippy": {"socket": str(data / "klippy.sock")},
-            "mqtt": {"host": HOST, "port": mqtt_port, "protocol": "3.1.1"},
-            "http": {"host": HOST, "port": http_port},
-        },
-        "demo",
-    )
-
-
-def free_port(wanted: int) -> int:
-    """`wanted` when nobody has it, else any free port of the loopback."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise ConfigError(f"no free port on {HOST}")
+def _program() -> str:
+    """How this command was called."""
+    called = Path(sys.argv[0])
+    return f"{sys.executable} -m bridge" if called.name == "__main__.py" else str(called)

@@ -10,10 +10,12 @@ from pathlib import Path
 from bridge import __version__
 from bridge.app import Bridge, build
 from bridge.config import Config, load
-from bridge.errors import BadRequest, ConfigError
+from bridge.errors import BadRequest, ConfigError, InternalError
 from bridge.logs import Log
 
 log = logging.getLogger(__name__)
+
+Opened = Callable[[Bridge], None]
 
 
 class Stop:
@@ -50,17 +52,19 @@ def stopped_by_signals() -> Iterator[Stop]:
 
 async def run(path: Path) -> int:
     """Run with the configuration at `path`."""
-    path = path.expanduser()
     with stopped_by_signals() as stop:
-        while not stop.final:
-            stop.live_again()
-            await live(load(path), path, stop)
+        await lives(path, stop)
     return 0
 
 
-async def live(
-    config: Config, path: Path, stop: Stop, opened: Callable[[Bridge], None] = lambda _bridge: None
-) -> None:
+async def lives(path: Path, stop: Stop, opened: Opened = lambda _bridge: None) -> None:
+    """One life of the bridge after the other, each with the configuration as it then is."""
+    while not stop.final:
+        stop.live_again()
+        await _live(load(path), path, stop, opened)
+
+
+async def _live(config: Config, path: Path, stop: Stop, opened: Opened) -> None:
     """One life of the bridge: from a configuration to the end or a restart."""
 
     def restart() -> None:
@@ -71,15 +75,19 @@ async def live(
             raise BadRequest(f"Not restarted, the configuration has a mistake: {text}") from error
         stop.event.set()
 
-    bridge = build(config, config_name=path.name, restart=restart)
-    logs = Log(config, Path(config.data).expanduser() / "logs")
+    logs = Log(config)
     logs.start()
     try:
+        bridge = build(config, config_name=path.name, restart=restart)
         log.info("klipper-bridge %s starts as '%s'", __version__, bridge.identity.name)
         await bridge.run(stop.event, lambda: opened(bridge))
         log.info("klipper-bridge %s", "ends" if stop.final else "restarts")
-    except Exception:
+    except ConfigError as error:
+        raise ConfigError(f"{path.name}: {error}") from error
+    except Exception as error:
         log.exception("klipper-bridge ends by a fault of its own")
-        raise
+        raise InternalError(
+            "ended by a fault of its own; please report the lines of the log above"
+        ) from error
     finally:
         logs.stop()

@@ -8,7 +8,8 @@ from bridge.klippy.simulator import Simulator
 
 async def run(socket: Path, gcodes: Path, speed: float) -> int:
     """Serve Klippy's API on `socket` until SIGTERM or SIGINT."""
-    gcodes.mkdir(parents=True, exist_ok=True)
+    for folder in (gcodes, socket.parent):
+        folder.mkdir(parents=True, exist_ok=True)
     with stopped_by_signals() as stop:
         async with Simulator(socket, gcodes, speed=speed):
             print(f"A simulated Klippy listens on {socket}; its files are in {gcodes}.", flush=True)

@@ -66,6 +66,24 @@ def write_thumbnails(pictures: list[Picture], path: Path, target: Path) -> list[
     return describe(ready, path)
 
 
+def largest_png(path: Path, limit: int) -> bytes | None:
+    """The largest picture of a G-code file as PNG of at most `limit` bytes, or None; blocking."""
+    windows = read_windows(path)
+    found = [] if windows.binary else [p for block in find_blocks(windows.head) if (p := decode(block))]
+    for picture in sorted(found, key=lambda one: one.width * one.height, reverse=True):
+        png = _png(picture)
+        if png is not None and len(png.data) <= limit:
+            return png.data
+    return None
+
+
+def _png(picture: Picture) -> Picture | None:
+    if picture.format == "png":
+        return picture
+    opened = _open(picture.data, picture.format)
+    return _as_png(opened, (opened.width, opened.height)) if opened else None
+
+
 def _displayable(pictures: list[Picture]) -> list[Picture]:
     """One picture a size, none of them QOI, which browsers do not show."""
     ready: dict[tuple[int, int], Picture] = {}

@@ -131,7 +131,7 @@ class Printer:
         self, call: Call, *, filename: Annotated[str, Meta(description="path relative to gcodes")]
     ) -> OK:
         """Print a file."""
-        await self._commands.start_print(filename)
+        await self._commands.start_print(filename, call.client.user)
         return "ok"
 
     @rpc("printer.print.pause", "POST", access=Access.CONTROL, lane=Lane.GCODE)

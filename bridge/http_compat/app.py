@@ -1,6 +1,7 @@
 """The HTTP door as a part: binds its port, and takes each request from its path to its answer."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 from pathlib import Path
@@ -31,7 +32,7 @@ from bridge.rpc import Registry, printable
 log = logging.getLogger(__name__)
 
 GOODBYE = 2.0  # seconds for clients to close
-LAST_REQUESTS = 1.0  # seconds for requests under way at the end
+LAST_REQUESTS = 0.5  # seconds for requests under way at the end; aiohttp takes it twice
 
 _TAKEN = {
     errno.EADDRINUSE: "something else listens there; stop it, or choose another port",
@@ -78,7 +79,7 @@ class HttpDoor:
             raise ConfigError(
                 f"http.port: cannot listen on {self._config.host} port {self._config.port}: {remedy}"
             ) from error
-        self.port = site.port
+        self.port = self._runner.addresses[0][1]
         log.info("HTTP on %s", self.url)
 
     async def run(self) -> None:
@@ -91,11 +92,9 @@ class HttpDoor:
             return
         for site in tuple(self._runner.sites):
             await site.stop()
-        try:
+        with contextlib.suppress(TimeoutError):  # who takes no goodbye is cut below
             async with asyncio.timeout(GOODBYE):
                 await asyncio.gather(self._websockets.close(), self._klippysockets.close())
-        except TimeoutError:
-            self._sockets.cut_all("the bridge stops")
         await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:

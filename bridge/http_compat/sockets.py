@@ -131,11 +131,6 @@ class Sockets:
             for socket in tuple(self._sockets.values()):
                 self._look_after(socket)
 
-    def cut_all(self, reason: str) -> None:
-        """End every connection at once."""
-        for socket in tuple(self._sockets.values()):
-            socket.pipe.cut(reason)
-
     def _look_after(self, socket: Socket) -> None:
         if not socket.heard and socket.asked:
             socket.pipe.cut("it has gone silent")

@@ -1,7 +1,9 @@
 """Typed verbs for the printer: the only place where values become G-code."""
 
 import math
+import time
 import unicodedata
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,10 +16,20 @@ _LINE_BREAKS = frozenset("\u2028\u2029")
 MAX_SCRIPT = 1_000_000  # characters; Klippy itself has no limit
 
 
+@dataclass(frozen=True)
+class PrintRequest:
+    """Somebody asks for a print."""
+
+    filename: str
+    user: str | None
+    time: float  # Unix seconds
+
+
 class Commands:
     """What the printer can be told to do."""
 
     def __init__(self, link: KlippyLink) -> None:
+        self.starting: Signal[PrintRequest] = Signal("request for a print")
         self.sent: Signal[str] = Signal("G-code sent")
         self.stopped: Signal[None] = Signal("emergency stop")
         self._link = link
@@ -31,8 +43,9 @@ class Commands:
         self.sent.emit(text)
         await self._link.request("gcode/script", {"script": text}, unlimited=True)
 
-    async def start_print(self, filename: str) -> None:
+    async def start_print(self, filename: str, user: str | None = None) -> None:
         """Print a file of the virtual SD card, its path relative to gcodes."""
+        self.starting.emit(PrintRequest(filename.lstrip("/"), user, time.time()))
         await self.script(f"SDCARD_PRINT_FILE FILENAME={quoted(filename, 'filename')}")
 
     async def pause(self) -> None:

@@ -17,6 +17,7 @@ from bridge.signals import Signal
 
 log = logging.getLogger(__name__)
 
+CENTURIES = 1e10  # seconds; no machine is up for longer
 MAX_PENDING = 2000  # requests without an answer; Klippy's own buffers have no bound
 OUTPUT = "gcode_output"
 STATUS = "status_update"
@@ -128,7 +129,7 @@ class KlippyLink:
 
     async def fetch(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """Klippy's result decoded; an empty dict where it is no object."""
-        found = _plain(await self.request(method, params))
+        found = decoded(await self.request(method, params))
         return found if isinstance(found, dict) else {}
 
     def _receive(self, frame: bytes) -> None:
@@ -149,11 +150,11 @@ class KlippyLink:
             return _read(frame)
         except UnicodeDecodeError:
             return None
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return _read_leniently(frame)
 
     def _notified(self, method: str, params: msgspec.Raw) -> None:
-        found = _plain(params) if bytes(params) else {}
+        found = decoded(params) if bytes(params) else {}
         if not isinstance(found, dict):
             return
         if method == STATUS:
@@ -203,11 +204,20 @@ class _Wire(asyncio.Protocol):
         self._drop(str(exc) if exc else "Klippy closed the socket")
 
 
+def decoded(raw: msgspec.Raw) -> Any:
+    """What a part of a frame says, or None: its end was found without a look inside."""
+    try:
+        return _plain(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        log.warning("a message of Klippy cannot be read: %s", error)
+        return None
+
+
 def status_update(found: dict[str, Any]) -> StatusUpdate:
     """An update from whatever Klippy sent; what is not an object of fields is left out."""
     eventtime, status = found.get("eventtime"), found.get("status")
-    if not isinstance(eventtime, int | float) or isinstance(eventtime, bool):
-        eventtime = time.monotonic()
+    if not isinstance(eventtime, int | float) or isinstance(eventtime, bool) or not 0 <= eventtime < CENTURIES:
+        eventtime = time.monotonic()  # Klippy's clock is this machine's
     if not isinstance(status, dict):
         status = {}
     return StatusUpdate(float(eventtime), {k: v for k, v in status.items() if isinstance(v, dict)})
@@ -232,12 +242,14 @@ def _message(error: Any) -> str:
 def _read_leniently(frame: bytes) -> _Incoming | None:
     try:
         found = json.loads(frame, parse_constant=lambda _name: None)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict):
+        if not isinstance(found, dict):
+            return None
+        raw = {
+            name: msgspec.Raw(msgspec.json.encode(found[name]))
+            for name in ("result", "params")
+            if name in found
+        }
+    except (ValueError, OverflowError, RecursionError):
         return None
     known = {name: found[name] for name in ("id", "method", "error") if name in found}
-    raw = {
-        name: msgspec.Raw(msgspec.json.encode(found[name])) for name in ("result", "params") if name in found
-    }
     return _Incoming(**known, **raw)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from bridge.errors import TimedOut
-from bridge.klippy.link import STATUS, KlippyLink, Outcome, StatusUpdate, status_update
+from bridge.klippy.link import STATUS, KlippyLink, Outcome, StatusUpdate, decoded, status_update
 from bridge.signals import Signal
 
 log = logging.getLogger(__name__)
@@ -106,11 +106,7 @@ class StatusCache:
 
     def _replace(self, answer: msgspec.Raw) -> None:
         """Take the whole of a subscription's answer; what it changes is told like any update."""
-        try:
-            found = msgspec.json.decode(answer)
-        except msgspec.DecodeError:
-            log.warning("Klippy's answer to the subscription cannot be read; waiting for its updates")
-            return
+        found = decoded(answer)
         if isinstance(found, dict):
             self._merge(status_update(found))
 

@@ -89,7 +89,13 @@ class Connection(aiomqtt.Client):
     """One try at the broker; every message that arrives goes straight to `receive`."""
 
     def __init__(
-        self, broker: Broker, will: Will | None, *, version5: bool, receive: Callable[[Incoming], None]
+        self,
+        broker: Broker,
+        will: Will | None,
+        *,
+        version5: bool,
+        receive: Callable[[Incoming], None],
+        acknowledged: Callable[[int], None] = lambda _number: None,
     ) -> None:
         class Straight(asyncio.Queue[aiomqtt.Message]):
             def put_nowait(self, item: aiomqtt.Message) -> None:
@@ -115,8 +121,10 @@ class Connection(aiomqtt.Client):
         self.version5 = version5
         self.max_packet: int | None = None  # what the broker takes, where it says so
         self.server_keepalive: int | None = None
+        self._acknowledged = acknowledged
         self._home = threading.get_ident()
         self._writing = self._flush_due = self._writer = False
+        self._abandoned = False
         self._unsent = 0
 
     async def open(self) -> None:
@@ -141,8 +149,9 @@ class Connection(aiomqtt.Client):
                 pass
         except aiomqtt.MqttError as error:
             reason = getattr(error.__cause__, "rc", None)
-            taken = isinstance(reason, ReasonCode) and reason.value == TAKEN_OVER
-            raise LostError(str(error.__cause__ or error), taken_over=taken) from error
+            code = reason.value if isinstance(reason, ReasonCode) else None
+            text = "the broker closed the connection" if code == FAILURE else str(error.__cause__ or error)
+            raise LostError(text, taken_over=code == TAKEN_OVER) from error
 
     async def leave(self) -> None:
         """Say goodbye to the broker: our last will is not published."""
@@ -150,6 +159,7 @@ class Connection(aiomqtt.Client):
 
     def abandon(self) -> None:
         """Give up a connection that was never, or is no longer, good."""
+        self._abandoned = True
         sock = self._client.socket()
         self._client.disconnect()
         if (sock := self._client.socket() or sock) is None or sock.fileno() == -1:
@@ -162,16 +172,17 @@ class Connection(aiomqtt.Client):
 
     def post(
         self, topic: str, payload: bytes, *, qos: int, retain: bool, correlation: bytes | None = None
-    ) -> bool:
-        """Hand a message to the socket without waiting for the broker; False when too many wait already."""
+    ) -> int | None:
+        """Hand a message to the socket and return its number; None when too many wait already."""
         if self._unsent >= MAX_UNSENT:
-            return False
+            return None
         properties = None
         if correlation is not None and self.version5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no hints here
             properties.CorrelationData = correlation
         self._unsent += 1
-        return self._client.publish(topic, payload, qos, retain, properties).rc == MQTT_ERR_SUCCESS
+        sent = self._client.publish(topic, payload, qos, retain, properties)
+        return sent.mid if sent.rc == MQTT_ERR_SUCCESS else None
 
     async def deliver(
         self, topic: str, payload: bytes, *, qos: int, retain: bool, timeout: float | None
@@ -214,6 +225,16 @@ class Connection(aiomqtt.Client):
         if not self._connected.done():
             self._connected.set_exception(ClosedEarlyError("the broker closed the connection at once"))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
+        if self._abandoned:  # a slow name server: the thread got through when nobody waited any more
+            sock.close()
+        else:
+            super()._on_socket_open(client, userdata, sock)
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
+        self._acknowledged(mid)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
 
     def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
         """Write all that has come together in the next turn of the loop; a full socket is watched."""

@@ -1,6 +1,7 @@
 """The control topics: one plain value each, and the retained list of what can be set."""
 
 import logging
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -37,6 +38,7 @@ class MqttControls:
         self._client = MqttClient("control", identity)
         self._crew = Crew()
         self._running = 0
+        self._clearing: Counter[str] = Counter()
         self._rows: list[ControlRow] = []
 
     async def open(self) -> None:
@@ -64,12 +66,15 @@ class MqttControls:
     def receive(self, incoming: Incoming) -> None:
         """Begin one command; never blocks, and never carries out a retained one."""
         key = decode(incoming.topic.split("/")[2])
+        if not incoming.payload and (incoming.retain or self._clearing[incoming.topic]):
+            self._clearing[incoming.topic] -= not incoming.retain
+            return  # somebody, perhaps we, took a retained value from the broker
         if incoming.retain:
-            if incoming.payload:
-                self._reject(
-                    key, incoming.payload, BadParams("the value was retained; publish without retain")
-                )
-                self._link.post(incoming.topic, b"", retain=True)
+            self._reject(key, incoming.payload, BadParams("the value was retained; publish without retain"))
+            self._clearing[incoming.topic] += (
+                self._link.protocol == "3.1.1"
+            )  # MQTT 5 does not send us our own
+            self._link.post(incoming.topic, b"", retain=True)
             return
         if self._running >= AT_ONCE:
             self._reject(key, incoming.payload, Busy(f"{AT_ONCE} commands wait already"))

@@ -72,6 +72,7 @@ class MqttLink:
         self._speaks_5 = settings.protocol != "3.1.1"
         self._try_5_at = 0.0
         self._early_closes = 0
+        self._switched = False  # since the last connection
         self._takeovers: deque[float] = deque(maxlen=DUEL_TIMES)
         self._backoff = Backoff()
         self._nag = Nagger(log)
@@ -125,14 +126,14 @@ class MqttLink:
         if self._connection is None or len(payload) > self.room(topic, correlation):
             self.dropped += 1
             return False
-        self._sizes.posted(len(payload))
         chosen = self._settings.qos if qos is None else qos
-        sent = self._connection.post(topic, payload, qos=chosen, retain=retain, correlation=correlation)
-        if sent:
-            self.published += 1
-        else:
+        number = self._connection.post(topic, payload, qos=chosen, retain=retain, correlation=correlation)
+        if number is None:
             self.dropped += 1
-        return sent
+            return False
+        self.published += 1
+        self._sizes.posted(number if chosen > 0 else -number, len(payload))  # QoS 0 is never acknowledged
+        return True
 
     async def publish(
         self,
@@ -228,6 +229,7 @@ class MqttLink:
             Will(self._topics.status, OFFLINE),
             version5=self._choose_5(),
             receive=self._received,
+            acknowledged=self._sizes.acknowledged,
         )
         await connection.open()
         since = time.monotonic()
@@ -261,7 +263,7 @@ class MqttLink:
         self.since = time.time()
         self.reconnects += not first
         self.last_error = None
-        self._early_closes = 0
+        self._early_closes, self._switched = 0, False
         self._nag.reset()
         log.info("connected to the broker %s (MQTT %s)", self.address, self.protocol)
         self.post(self._topics.status, ONLINE, retain=True)
@@ -269,6 +271,8 @@ class MqttLink:
 
     async def _stay(self, connection: Connection) -> None:
         """Until the connection ends or a rival shows."""
+        if self._rival:
+            raise DuelError(self._rival)
         try:
             async with asyncio.timeout(None) as self._fuse:
                 await connection.lost()
@@ -301,11 +305,19 @@ class MqttLink:
         elif self._settings.protocol == "auto" and self._wrong_version(error):
             self._speaks_5 = not self._speaks_5
             self._try_5_at = time.monotonic() + RETRY_5
-            self._backoff.reset()
-            log.info("the broker %s does not take this version of MQTT; trying the other", self.address)
+            self._switch(error)
         else:
             self._nag.warn(f"no connection to the broker {self.address}: {remedy(error)}")
         self.lost.emit(str(error))
+
+    def _switch(self, error: Exception) -> None:
+        """The other version soon; but where both have failed it is a fault like any other."""
+        if self._switched:
+            self._nag.warn(f"no connection to the broker {self.address}: {remedy(error)}")
+            return
+        self._switched = True
+        self._backoff.reset()
+        log.info("the broker %s does not take this version of MQTT; trying the other", self.address)
 
     def _wrong_version(self, error: Exception) -> bool:
         """An explicit refusal of the version, or the second immediate close."""

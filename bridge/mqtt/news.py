@@ -1,7 +1,7 @@
 """The events that people automate on: prints, shutdowns, emergency stops, filament."""
 
+from bridge.jobs.watch import JobChange, JobEvent, JobWatch
 from bridge.klippy.filament import FilamentWatch
-from bridge.klippy.jobs import JobChange, JobEvent, JobWatch
 from bridge.klippy.state import Klippy, KlippyInfo, KlippyState
 from bridge.mqtt.events import MqttEvents
 from bridge.mqtt.payloads import FilamentRunout, KlippyShutdown, Nothing, PrintEvent

@@ -8,11 +8,11 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from bridge.config import MqttState
-from bridge.klippy.jobs import JobWatch
+from bridge.jobs.watch import JobWatch
 from bridge.klippy.state import Klippy, KlippyInfo
 from bridge.klippy.status import StatusCache, StatusDelta, restrict
 from bridge.mqtt.link import MqttLink
-from bridge.mqtt.payloads import Combined, StateValue
+from bridge.mqtt.payloads import Combined, JobCurrent, StateValue
 from bridge.mqtt.payloads import KlippyInfo as KlippyPayload
 from bridge.mqtt.policy import Quiet, QuietSettings, Reading
 from bridge.mqtt.topics import Topics
@@ -55,6 +55,7 @@ class MqttOutlet:
         self._timer: asyncio.TimerHandle | None = None
         self._settling: asyncio.TimerHandle | None = None
         klippy.changed.connect(self._state)
+        klippy.doubted.connect(lambda _none: self._say_availability())
         cache.changed.connect(self._status)
         jobs.changed.connect(lambda _change: self._pace())
 
@@ -95,8 +96,15 @@ class MqttOutlet:
         """A control is about to change this field: its new value is not made to wait."""
         self._quiet.answer(time.monotonic(), name, field)
 
+    def retain_job(self, job: JobCurrent) -> None:
+        """Publish the running job unless it was said before; the next figure waits a turn for it."""
+        payload = _encode(job)
+        if self._said.get(self._topics.job_current) != payload:
+            self._quiet.charge(time.monotonic())
+            self._retain(self._topics.job_current, payload)
+
     def publish_availability(self) -> None:
-        """Say availability and info, whether or not they were said before."""
+        """Say availability and info, whether or not they were said before; the job's turn comes after."""
         self._said.clear()
         self._say(self._klippy.info)
 
@@ -124,8 +132,11 @@ class MqttOutlet:
 
     def _say(self, info: KlippyInfo) -> None:
         payload = KlippyPayload(state=info.state.value, message=info.message, version=info.version)
-        self._retain(self._topics.availability, b"online" if self._klippy.ready else b"offline")
+        self._say_availability()
         self._retain(self._topics.klippy_info, _encode(payload))
+
+    def _say_availability(self) -> None:
+        self._retain(self._topics.availability, b"online" if self._klippy.available else b"offline")
 
     def _retain(self, topic: str, payload: bytes) -> None:
         if self._said.get(topic) != payload and self._link.post(topic, payload, retain=True):

@@ -46,6 +46,77 @@ class Combined(Payload, frozen=True):
     status: dict[str, dict[str, Any]]
 
 
+Share = Annotated[float | None, Meta(description="percent, from 0 to 100")]
+Seconds = Annotated[float | None, Meta(description="seconds")]
+Millimetres = Annotated[float | None, Meta(description="mm")]
+DateTime = Annotated[str | None, Meta(description="ISO 8601 with offset")]
+
+
+class JobCurrent(Payload, frozen=True):
+    """The running job; everything is null while none runs."""
+
+    file: Annotated[str | None, Meta(description="relative to the gcodes root")] = None
+    state: Literal["printing", "paused"] | None = None
+    progress: Share = None
+    elapsed: Annotated[float | None, Meta(description="seconds since the start, pauses included")] = None
+    print_time: Annotated[float | None, Meta(description="seconds of printing, without pauses")] = None
+    remaining: Annotated[float | None, Meta(ge=0, description="seconds; null: nothing to tell it by")] = None
+    eta_at: DateTime = None
+    estimate_source: Annotated[
+        Literal["slicer", "file", "filament"] | None, Meta(description="what `remaining` is told by")
+    ] = None
+    layer: int | None = None
+    layers: int | None = None
+    filament_used: Millimetres = None
+    slicer_estimate: Annotated[float | None, Meta(description="seconds the slicer thought it would take")] = (
+        None
+    )
+    started_at: DateTime = None
+    thumbnail: Annotated[bool | None, Meta(description="whether job/thumbnail shows this job")] = None
+
+
+class JobRecord(Payload, frozen=True):
+    """The last job that ended; everything is null while there was none."""
+
+    file: str | None = None
+    result: (
+        Literal["completed", "cancelled", "error", "klippy_shutdown", "klippy_disconnect", "interrupted"]
+        | None
+    ) = None
+    started_at: DateTime = None
+    ended_at: DateTime = None
+    elapsed: Seconds = None
+    print_time: Seconds = None
+    slicer_estimate: Seconds = None
+    estimate_error: Annotated[
+        float | None, Meta(description="seconds by which the print took longer than the slicer thought")
+    ] = None
+    filament_used: Millimetres = None
+    filament_total: Annotated[float | None, Meta(description="mm that the slicer thought it would take")] = (
+        None
+    )
+    energy: Annotated[float | None, Meta(description="kWh, where a meter is configured")] = None
+    spool: Annotated[Any, Meta(description="the ids of the spools that were used")] = None
+    error: Annotated[str | None, Meta(description="the reason, where there is one")] = None
+    user: str | None = None
+
+
+class QueuedJob(Payload, frozen=True):
+    """A job that waits."""
+
+    file: str
+    job_id: str
+    added_at: DateTime
+
+
+class Queue(Payload, frozen=True):
+    """The job queue."""
+
+    state: Literal["ready", "loading", "starting", "paused"]
+    reason: Annotated[str | None, Meta(description="why it paused by itself")]
+    jobs: list[QueuedJob]
+
+
 class HealthBroker(Payload, frozen=True):
     """The broker, and how it is spoken to."""
 

@@ -209,7 +209,7 @@ class Quiet:
         """What is to be published now, marked as sent: all that is exempt, then what the budget allows."""
         taken = [self._sent(key, self._urgent) for key in tuple(self._urgent)]
         if taken:
-            self._charge(now)
+            self.charge(now)
         while self._waiting and now >= self._open_at():
             taken.append(self._sent(next(iter(self._waiting)), self._waiting))
             self._spent, self._charged = now, False
@@ -276,10 +276,13 @@ class Quiet:
         slot.fence(printing=self._printing)
         return (*key, slot.sent)
 
-    def _charge(self, now: float) -> None:
-        # In a print an exempt message takes the place of the next figure, so that the sum stays within the
-        # budget; once between two figures, so that these never starve. Idle, a change of state is what
-        # somebody just did and the figures that follow are what is looked at: they are not held up.
+    def charge(self, now: float) -> None:
+        """Count in a message that waited for nothing.
+
+        In a print it takes the place of the next figure, so that the sum stays within the budget; once
+        between two figures, so that these never starve. Idle, a change of state is what somebody just did
+        and the figures that follow are what is looked at: they are not held up.
+        """
         if self._printing and not self._charged:
             self._spent, self._charged = now, True
 

@@ -2,12 +2,19 @@
 
 import logging
 import time
-from collections import deque
+from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
 SUSPICIOUS = 1024  # bytes from which a message may be the reason
+MOST = 64  # messages under suspicion at once
 BLAME = 2.0  # seconds before a loss in which a large message is its likely reason
+
+
+@dataclass(frozen=True)
+class _Posted:
+    when: float
+    size: int
 
 
 class LearntSize:
@@ -15,19 +22,28 @@ class LearntSize:
 
     def __init__(self) -> None:
         self.limit: int | None = None
-        self._recent: deque[tuple[float, int]] = deque(maxlen=64)
+        self._open: dict[int, _Posted] = {}  # large messages by id that the broker has not acknowledged
         self._suspect: int | None = None
 
-    def posted(self, size: int) -> None:
+    def posted(self, number: int, size: int) -> None:
         """A message went out."""
-        if size > SUSPICIOUS:
-            self._recent.append((time.monotonic(), size))
+        if size <= SUSPICIOUS:
+            return
+        if len(self._open) == MOST:
+            del self._open[next(iter(self._open))]
+        self._open[number] = _Posted(time.monotonic(), size)
+
+    def acknowledged(self, number: int) -> None:
+        """The broker has taken it: it is not the reason for what comes."""
+        self._open.pop(number, None)
 
     def lost(self) -> None:
         """The connection ended; a large message just before it, twice in a row, is taken as the reason."""
         since = time.monotonic() - BLAME
-        largest = max((size for when, size in self._recent if when >= since), default=None)
-        self._recent.clear()
+        largest = max(
+            (message.size for message in self._open.values() if message.when >= since), default=None
+        )
+        self._open.clear()
         if largest is not None and self._suspect is not None:
             self.limit = min(largest, self._suspect) - 1
             log.warning("the broker hangs up at large messages; sending none above %d bytes", self.limit)

@@ -21,11 +21,24 @@ def tls_context(settings: Mqtt) -> ssl.SSLContext | None:
             context.load_cert_chain(str(_expanded(tls.cert)), _expanded(tls.key))
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"mqtt.tls: a certificate or key cannot be read: {error}") from error
+    context.sslsocket_class = _Tidy
     if tls.insecure_skip_verification:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         log.warning("mqtt.tls.insecure_skip_verification is on: anybody can pose as the broker")
     return context
+
+
+class _Tidy(ssl.SSLSocket):
+    """Closes itself when its handshake fails: paho leaves it to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - theirs
+        """Shake hands, or leave nothing open."""
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
 
 
 def _expanded(path: str | None) -> str | None:

@@ -83,6 +83,26 @@ class Topics:
         return f"{self.instance}/klipper/status"
 
     @property
+    def job_current(self) -> str:
+        """The running job."""
+        return f"{self.instance}/job/current"
+
+    @property
+    def job_last(self) -> str:
+        """The record of the last job that ended."""
+        return f"{self.instance}/job/last"
+
+    @property
+    def job_thumbnail(self) -> str:
+        """A picture of the job: PNG bytes."""
+        return f"{self.instance}/job/thumbnail"
+
+    @property
+    def queue(self) -> str:
+        """The job queue."""
+        return f"{self.instance}/queue"
+
+    @property
     def health(self) -> str:
         """The bridge's own health."""
         return f"{self.instance}/bridge/health"

@@ -1,7 +1,9 @@
 """The durable store: TinyDB's API over SQLite rows, off the event loop."""
 
+from tinydb.table import Document
+
 from bridge.store.errors import StoreClosed, StoreFailed
 from bridge.store.rows import Columns, Condition
 from bridge.store.store import Compacted, Store, Table
 
-__all__ = ["Columns", "Compacted", "Condition", "Store", "StoreClosed", "StoreFailed", "Table"]
+__all__ = ["Columns", "Compacted", "Condition", "Document", "Store", "StoreClosed", "StoreFailed", "Table"]

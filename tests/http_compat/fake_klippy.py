@@ -1,6 +1,7 @@
 """A small Klippy on a Unix socket, led by the test."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ class FakeKlippy:
         }
         self.requests: list[dict[str, Any]] = []
         self.scripts_end = asyncio.Event()
+        self.answers = asyncio.Event()  # cleared: subscriptions are not answered until it is set
+        self.answers.set()
+        self.received = b""
+        self.refused = ""  # an object that no subscription may have
         self.push_after_subscribe: list[dict[str, Any]] = []  # sent in the same write as the answer
         self.eventtime = 100.0
         self._writers: set[asyncio.StreamWriter] = set()
@@ -68,6 +73,7 @@ class FakeKlippy:
         splitter = frames.FrameSplitter()
         try:
             while data := await reader.read(65_536):
+                self.received += data
                 for frame in splitter.feed(data):
                     self._take(writer, msgspec.json.decode(frame))
         except ConnectionError:
@@ -80,9 +86,27 @@ class FakeKlippy:
     def _take(self, writer: asyncio.StreamWriter, request: dict[str, Any]) -> None:
         self.requests.append(request)
         if request["method"] == "gcode/script":
-            task = asyncio.get_running_loop().create_task(self._script(writer, request))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._later(
+                self.scripts_end, lambda: writer.write(frames.encode({"id": request["id"], "result": {}}))
+            )
+        elif request["method"] == "objects/subscribe" and not self.answers.is_set():
+            self._later(self.answers, lambda: self._answer(writer, request))
+        else:
+            self._answer(writer, request)
+
+    def _later(self, event: asyncio.Event, answer: Callable[[], None]) -> None:
+        async def wait() -> None:
+            await event.wait()
+            answer()
+
+        task = asyncio.get_running_loop().create_task(wait())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _answer(self, writer: asyncio.StreamWriter, request: dict[str, Any]) -> None:
+        if self.refused and self.refused in (request.get("params") or {}).get("objects", {}):
+            error = {"error": "WebRequestError", "message": "refused by the test"}
+            writer.write(frames.encode({"id": request["id"], "error": error}))
             return
         answer = frames.encode({"id": request["id"], "result": self._result(writer, request)})
         if request["method"] == "objects/subscribe":
@@ -90,10 +114,6 @@ class FakeKlippy:
                 answer += self._update(writer, changes)
             self.push_after_subscribe = []
         writer.write(answer)
-
-    async def _script(self, writer: asyncio.StreamWriter, request: dict[str, Any]) -> None:
-        await self.scripts_end.wait()
-        writer.write(frames.encode({"id": request["id"], "result": {}}))
 
     def _result(self, writer: asyncio.StreamWriter, request: dict[str, Any]) -> dict[str, Any]:
         params = request.get("params") or {}

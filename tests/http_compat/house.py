@@ -27,7 +27,9 @@ UNTRUSTED: dict[str, Any] = {"trusted": [], "api_key": "right"}
 
 
 class House:
-    def __init__(self, http: Http, path: Path, limits: Limits | None) -> None:
+    def __init__(
+        self, http: Http, path: Path, limits: Limits | None, passthrough: Path | None = None
+    ) -> None:
         self.link = KlippyLink(path, timeout=2.0)
         self.cache = StatusCache(self.link)
         self.klippy = Klippy(self.link, self.cache, version="test")
@@ -37,7 +39,7 @@ class House:
         self.registry.mount(self.sample)
         self.registry.fallback = offered
         guard = Guard(trusted=http.trusted, api_key=http.api_key, proxies=http.proxies, mqtt_allow=[])
-        self.door = HttpDoor(http, self.registry, guard, self.sockets, path)
+        self.door = HttpDoor(http, self.registry, guard, self.sockets, passthrough or path)
         self.fake = FakeKlippy(path)
         self.session = aiohttp.ClientSession()
 
@@ -45,9 +47,7 @@ class House:
     def url(self) -> str:
         return self.door.url
 
-    async def fetch(
-        self, verb: str, path: str, *, raw_path: bool = False, **options: Any
-    ) -> tuple[int, Any, Any]:
+    async def fetch(self, verb: str, path: str, **options: Any) -> tuple[int, Any, Any]:
         """Status, decoded body and headers."""
         async with self.session.request(verb, self.url + path, **options) as response:
             text = await response.text()
@@ -115,9 +115,11 @@ class Ws:
 
 
 @contextlib.asynccontextmanager
-async def house(folder: Path, *, limits: Limits | None = None, **options: Any) -> AsyncIterator[House]:
+async def house(
+    folder: Path, *, limits: Limits | None = None, passthrough: Path | None = None, **options: Any
+) -> AsyncIterator[House]:
     """Everything runs, and Klippy is ready."""
-    one = House(Http(port=0, **options), folder / "klippy.sock", limits)
+    one = House(Http(port=0, **options), folder / "klippy.sock", limits, passthrough)
     await one.fake.start()
     stop, opened, ready = asyncio.Event(), asyncio.Event(), asyncio.Event()
     disconnect = one.klippy.changed.connect(lambda _info: ready.set() if one.klippy.ready else None)

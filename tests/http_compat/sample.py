@@ -33,14 +33,14 @@ class Sample:
     @rpc("sample.echo", "GET", "POST", access=Access.READ)
     async def echo(
         self,
-        call: Call,
+        _call: Call,
         *,
         text: str = "",
         count: int | None = None,
         ratio: float | None = None,
         enabled: bool | None = None,
         value: Any = None,
-        names: list[str] = [],
+        names: list[str] = [],  # noqa: B006 - the schema's default
     ) -> dict[str, Any]:
         """What came in."""
         given = {
@@ -54,68 +54,72 @@ class Sample:
         return {name: item for name, item in given.items() if item not in (None, "", [])}
 
     @rpc("sample.get_item", "GET", path="/sample/item", access=Access.READ)
-    async def get_item(self, call: Call, *, key: str) -> dict[str, str]:
+    async def get_item(self, _call: Call, *, key: str) -> dict[str, str]:
         """One."""
         return {"verb": "get", "key": key}
 
     @rpc("sample.post_item", "POST", path="/sample/item", access=Access.CONTROL)
-    async def post_item(self, call: Call, *, key: str) -> dict[str, str]:
+    async def post_item(self, _call: Call, *, key: str) -> dict[str, str]:
         """Set one."""
         return {"verb": "post", "key": key}
 
     @rpc("sample.delete_item", "DELETE", path="/sample/item", access=Access.CONTROL)
-    async def delete_item(self, call: Call, *, key: str) -> dict[str, str]:
+    async def delete_item(self, _call: Call, *, key: str) -> dict[str, str]:
         """Remove one."""
         return {"verb": "delete", "key": key}
 
     @rpc("sample.raw", "GET", access=Access.READ)
-    async def raw(self, call: Call) -> msgspec.Raw:
+    async def raw(self, _call: Call) -> msgspec.Raw:
         """JSON as it is."""
         return msgspec.Raw(b'{"a":[1,2],"spliced": true}')
 
     @rpc("sample.odd", "GET", access=Access.READ)
-    async def odd(self, call: Call) -> dict[str, Any]:
+    async def odd(self, _call: Call) -> dict[str, Any]:
         """Values that JSON has not."""
         return {"nan": float("nan"), "name": "a\udcffb"}
 
     @rpc("sample.fail", "GET", access=Access.READ)
-    async def fail(self, call: Call, *, kind: str) -> None:
+    async def fail(self, _call: Call, *, kind: str) -> None:
         """Fails."""
         if kind == "bug":
             raise RuntimeError("secret /home/pi/bridge.py")
         raise ERRORS[kind]
 
     @rpc("sample.unwritable", "GET", access=Access.READ)
-    async def unwritable(self, call: Call) -> Any:
+    async def unwritable(self, _call: Call) -> Any:
         """A bug: what no JSON can hold."""
         return {"door": object()}
 
     @rpc("sample.wait", "POST", access=Access.CONTROL, lane=Lane.GCODE)
-    async def wait(self, call: Call, *, name: str = "") -> str:
+    async def wait(self, _call: Call, *, name: str = "") -> str:
         """Takes until the gate opens."""
         await self.gate.wait()
         self.finished.append(name)
         return name
 
     @rpc("sample.stop", "POST", access=Access.CONTROL, lane=Lane.URGENT)
-    async def stop(self, call: Call) -> Literal["ok"]:
+    async def stop(self, _call: Call) -> Literal["ok"]:
         """Urgent."""
         return "ok"
 
     @rpc("sample.script", "POST", access=Access.CONTROL, lane=Lane.GCODE)
-    async def script(self, call: Call, *, script: str) -> Literal["ok"]:
+    async def script(self, _call: Call, *, script: str) -> Literal["ok"]:
         """G-code."""
         await self._commands.script(script)
         return "ok"
 
     @rpc("sample.query", "GET", "POST", access=Access.READ)
-    async def query(self, call: Call, *, objects: Objects) -> dict[str, list[str] | None]:
+    async def query(self, _call: Call, *, objects: Objects) -> dict[str, list[str] | None]:
         """What was asked for."""
         return objects
 
     @rpc("sample.subscribe", "POST", access=Access.READ)
     async def subscribe(
-        self, call: Call, *, objects: Objects = {}, connection_id: int | None = None
+        self,
+        call: Call,
+        *,
+        objects: Objects = {},  # noqa: B006 - the schema's default
+        connection_id: int | None = None,
     ) -> dict[str, Any]:
         """Subscribe a WebSocket."""
         socket = self._sockets.of(call.client) if connection_id is None else self._sockets.find(connection_id)
@@ -130,8 +134,13 @@ class Sample:
         assert socket is not None
         return socket.id
 
+    @rpc("printer.sampled", "GET", path="/sample/elsewhere", access=Access.READ)
+    async def sampled(self, _call: Call) -> str:
+        """A method of ours below printer, with a path elsewhere."""
+        return "here"
+
     @rpc("sample.count", "GET", access=Access.READ)
-    async def count(self, call: Call) -> int:
+    async def count(self, _call: Call) -> int:
         """How many WebSockets."""
         return self._sockets.count
 
@@ -156,7 +165,11 @@ def offered(name: str) -> Method | None:
     if name not in kinds:
         return None
 
-    async def handler(_call: Call, *, params: Annotated[dict[str, Any], Open()] = {}) -> dict[str, Any]:
+    async def handler(
+        _call: Call,
+        *,
+        params: Annotated[dict[str, Any], Open()] = {},  # noqa: B006 - the schema's default
+    ) -> dict[str, Any]:
         return {"endpoint": name, **params}
 
     return Method(

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bridge.config import Http
 from bridge.errors import ConfigError
 from tests.http_compat.house import UNTRUSTED, House, house
 from tests.http_compat.sample import ERRORS
@@ -78,7 +79,14 @@ async def test_an_unwritable_result_is_answered_over_a_websocket_too(bare: House
 
 
 async def test_an_unknown_path_is_404(bare: House) -> None:
-    for path in ("/", "/nothing", "/sample", "/sample/echo/more", "/printer/unknown", "/..%2f..%2fetc/passwd"):
+    for path in (
+        "/",
+        "/nothing",
+        "/sample",
+        "/sample/echo/more",
+        "/printer/unknown",
+        "/..%2f..%2fetc/passwd",
+    ):
         status, body, _ = await bare.fetch("GET", path)
         assert (status, body["error"]["code"]) == (404, 404), path
 
@@ -149,6 +157,11 @@ async def test_a_body_over_the_limit_is_413(tmp_path: Path) -> None:
         form = aiohttp.FormData()
         form.add_field("text", "x" * 3000)
         assert (await one.fetch("POST", "/sample/echo", data=form, expect100=True))[0] == 413
+        announced = b"POST /sample/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2001\r\n\r\n"
+        reader, writer = await asyncio.open_connection("127.0.0.1", one.door.port)
+        writer.write(announced)  # and not one byte of it
+        assert b" 413 " in await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
         status, body, _ = await one.fetch("POST", "/sample/echo", json={"text": "x" * 1500})
         assert status == 200
 
@@ -183,7 +196,7 @@ async def test_a_client_that_leaves_in_mid_body_is_no_error(
     await writer.drain()
     await bare.get("/sample/raw")
     writer.transport.abort()
-    await until(lambda: writer.transport.is_closing())
+    await until(writer.transport.is_closing)
     assert await bare.get("/sample/raw")
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
@@ -217,10 +230,11 @@ async def test_no_more_connections_than_configured(tmp_path: Path) -> None:
 
 
 async def test_a_port_that_is_taken_is_one_clear_error(bare: House, tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
+    other = House(Http(port=bare.door.port), tmp_path / "other.sock", None)
     with pytest.raises(ConfigError) as error:
-        async with house(tmp_path / "other", port=bare.door.port):
-            pass
+        await other.door.open()
+    await other.door.close()
+    await other.session.close()
     assert str(error.value).startswith("http.port: cannot listen on 127.0.0.1 port")
     assert "something else listens there" in str(error.value)
 
@@ -231,16 +245,36 @@ async def test_the_url_names_the_port_that_was_found(bare: House) -> None:
 
 
 async def test_the_door_closes_in_time_with_everything_open(tmp_path: Path) -> None:
-    async with house(tmp_path) as one:
-        async with one.socket() as ws, one.socket("/klippysocket"):
-            await ws.say("sample.wait")
-            pending = asyncio.ensure_future(one.fetch("POST", "/sample/wait"))
-            await one.get("/sample/raw")
-            async with asyncio.timeout(4):
-                await one.door.close()
-            assert (await ws.response.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
-            pending.cancel()
-            await asyncio.gather(pending, return_exceptions=True)
+    async with house(tmp_path) as one, one.socket() as ws, one.socket("/klippysocket"):
+        await ws.say("sample.wait")
+        pending = asyncio.ensure_future(one.fetch("POST", "/sample/wait"))
+        await one.get("/sample/raw")
+        async with asyncio.timeout(4):
+            await one.door.close()
+        assert (await ws.response.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+        pending.cancel()
+        await asyncio.gather(pending, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:7125"),
+        ("0.0.0.0", "http://127.0.0.1:7125"),
+        ("::", "http://[::1]:7125"),
+        ("fe80::1", "http://[fe80::1]:7125"),
+        ("printer.local", "http://printer.local:7125"),
+    ],
+)
+async def test_the_url_is_one_that_works_on_this_machine(tmp_path: Path, host: str, url: str) -> None:
+    one = House(Http(host=host), tmp_path / "none.sock", None)
+    assert one.url == url
+    await one.session.close()
+
+
+async def test_a_method_with_a_path_of_its_own_is_not_below_printer(bare: House) -> None:
+    assert await bare.get("/sample/elsewhere") == "here"
+    assert (await bare.fetch("GET", "/printer/sampled"))[0] == 404
 
 
 async def test_strangers_get_401_and_a_reason(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from bridge.klippy.status import StatusCache, StatusDelta
 from bridge.signals import Signal
 
 GRACE = 5.0  # seconds in which a lost socket may come back with the same print running
+LARGEST = 1e12  # no print takes as many seconds or mm
 RUNNING = ("printing", "paused")
 ENDED = ("complete", "cancelled", "error")
 FIELDS = ["state", "filename", "message", "print_duration", "total_duration", "filament_used"]
@@ -59,6 +60,7 @@ class JobWatch:
 
     def __init__(self, klippy: Klippy, cache: StatusCache) -> None:
         self.changed: Signal[JobChange] = Signal("job")
+        self.adopted: Signal[JobChange] = Signal("job found running")
         self.active: str | None = None  # the file of the running job
         self._klippy, self._cache = klippy, cache
         self._seen: _Seen | None = None
@@ -111,6 +113,7 @@ class JobWatch:
         self._seen = seen
         if seen.state in RUNNING:
             self.active, self._paused = seen.filename, seen.state == "paused"
+            self.adopted.emit(self._change(JobEvent.PAUSED if self._paused else JobEvent.STARTED, ""))
 
     def _status(self, delta: StatusDelta) -> None:
         # after an emergency stop a print shows as paused, which it is not
@@ -165,16 +168,17 @@ class JobWatch:
             self.active, self._paused = None, False
 
     def _tell(self, event: JobEvent, message: str) -> None:
-        self.changed.emit(
-            JobChange(
-                event=event,
-                filename=self.active or "",
-                message=message,
-                time=time.time(),
-                print_duration=_number(self._cache.get("print_stats", "print_duration")),
-                total_duration=_number(self._cache.get("print_stats", "total_duration")),
-                filament_used=_number(self._cache.get("print_stats", "filament_used")),
-            )
+        self.changed.emit(self._change(event, message))
+
+    def _change(self, event: JobEvent, message: str) -> JobChange:
+        return JobChange(
+            event=event,
+            filename=self.active or "",
+            message=message,
+            time=time.time(),
+            print_duration=_number(self._cache.get("print_stats", "print_duration")),
+            total_duration=_number(self._cache.get("print_stats", "total_duration")),
+            filament_used=_number(self._cache.get("print_stats", "filament_used")),
         )
 
     def _text(self, field: str) -> str:
@@ -183,4 +187,7 @@ class JobWatch:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A figure that can be one; a broken Klipper's may be anything."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
+        return None
+    return float(value)

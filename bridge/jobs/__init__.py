@@ -1,0 +1,1 @@
+"""The job that runs and the jobs that were: progress, figures, records."""
