@@ -27,9 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (BridgeError, OSError) as error:
+    except BridgeError as error:
         print(f"klipper-bridge: {error}", file=sys.stderr)
         return USAGE if isinstance(error, ConfigError) else FAILED
+    except OSError as error:
+        print(f"klipper-bridge: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return FAILED
 
 
 def drive(work: Coroutine[Any, Any, int]) -> int:

@@ -91,6 +91,18 @@ class TooLarge(BridgeError):
     status = 413
 
 
+class Unprocessable(BridgeError):
+    """What came is not what its sender says it is."""
+
+    status = 422
+
+
+class NoSpace(BridgeError):
+    """The disk has no room for it; what was there is whole."""
+
+    status = 507
+
+
 class KlippyUnavailable(BridgeError):
     """Klippy's socket is not connected, or Klippy is not far enough to answer."""
 

@@ -1,5 +1,6 @@
 """The log: one line a fact, to stderr and a rotating file, written by a thread of its own, secrets masked."""
 
+import contextlib
 import logging
 import logging.handlers
 import queue
@@ -62,8 +63,10 @@ class Log:
 
     def stop(self) -> None:
         """Write what waits and let go."""
-        logging.getLogger().removeHandler(self._entry)
-        self._listener.stop()
+        root = logging.getLogger()
+        if self._entry in root.handlers:
+            root.removeHandler(self._entry)
+            self._listener.stop()
         for handler in self._handlers:
             handler.close()
 
@@ -94,6 +97,11 @@ class _File(logging.handlers.RotatingFileHandler):
         """Say it once and try again after a while: a full disk may be emptied."""
         self._given_up_until = time.monotonic() + REMINDER
         sys.stderr.write(f"no log file, stderr alone: {self.baseFilename}: {sys.exc_info()[1]}\n")
+
+    def close(self) -> None:
+        """Let go of the file, also of one whose last lines find no room."""
+        with contextlib.suppress(OSError):  # told already, when they were written
+            super().close()
 
 
 class _Entry(logging.handlers.QueueHandler):

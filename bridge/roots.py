@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from bridge.errors import BadRequest, Forbidden, NotFound
 
 MAX_NAME = 255  # bytes of UTF-8 in one name, as file systems have it
 MAX_PATH = 4096
+MAX_DEPTH = 100  # names in one path
 MAX_SHOWN = 200  # characters of a foreign name in a message
 
 # Control characters, line and paragraph separators, bytes that are no UTF-8, and the backslash.
@@ -67,7 +68,7 @@ class Roots:
         """The names of the roots, in their order."""
         return list(self._roots)
 
-    def __iter__(self) -> Iterable[Root]:
+    def __iter__(self) -> Iterator[Root]:
         return iter(tuple(self._roots.values()))
 
     def add(self, root: Root) -> bool:
@@ -134,6 +135,8 @@ def checked(path: str, *, folder: bool = False) -> tuple[str, ...]:
     if len(path) > MAX_PATH:
         raise BadRequest(f"The path has {len(path)} characters, at most {MAX_PATH} are taken")
     parts = tuple(part for part in path.split("/") if part)
+    if len(parts) > MAX_DEPTH:
+        raise BadRequest(f"The path has {len(parts)} names, at most {MAX_DEPTH} are taken")
     if not folder and not parts:
         raise BadRequest("The path is empty")
     if not folder and path.endswith("/"):

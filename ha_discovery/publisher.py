@@ -63,7 +63,11 @@ class Discovery:
 
     async def run(self) -> None:
         """Publish what has to wait its turn, and write down what was published."""
-        await self._first_look()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._due.wait()
+        except TimeoutError:
+            self._without_klippy()
         while True:
             await self._due.wait()
             self._due.clear()
@@ -86,9 +90,8 @@ class Discovery:
         self._post(first)
         self._due.set()
 
-    async def _first_look(self) -> None:
-        """Without Klippy the device is still there: as it was, or with the little that always is."""
-        await asyncio.sleep(PATIENCE)
+    def _without_klippy(self) -> None:
+        """The device is still there: as it was, or with the little that always is."""
         if self._message is None:
             if not self._rows:
                 self._rows = entities(PrinterModel.of((), None, None), self._controls())

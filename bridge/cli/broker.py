@@ -44,23 +44,20 @@ async def connected(
 async def _connect(config: Config, client: str, receive: Callable[[Incoming], None]) -> Connection:
     settings = config.mqtt
     broker = broker_of(settings, f"klipper-bridge-{client}")
-    library, words = logging.getLogger(MQTT_LIBRARY), _LastWords(logging.ERROR)
-    library.addHandler(words)
-    library.propagate = False
+    words = _LastWords(logging.ERROR)
+    library = logging.getLogger(MQTT_LIBRARY)
+    library.handlers[:], library.propagate = [words], False
     place = f"{broker.host}:{broker.port}"
-    try:
-        for version5 in (True, False) if settings.protocol == "auto" else (settings.protocol == "5",):
-            connection = Connection(broker, None, version5=version5, receive=receive)
-            try:
-                await connection.open()
-            except MqttError as error:
-                if version5 and isinstance(error, RefusedError) and error.version:
-                    continue
-                cause = str(error)
-                if isinstance(error, ClosedEarlyError) and words.text:
-                    cause += f" ({words.text.rpartition('socket: ')[2]})"
-                raise LinkDown(f"no connection to the broker {place}: {remedy(cause, settings)}") from error
-            return connection
-    finally:
-        library.removeHandler(words)
+    for version5 in (True, False) if settings.protocol == "auto" else (settings.protocol == "5",):
+        connection = Connection(broker, None, version5=version5, receive=receive)
+        try:
+            await connection.open()
+        except MqttError as error:
+            if version5 and isinstance(error, RefusedError) and error.version:
+                continue
+            cause = str(error)
+            if isinstance(error, ClosedEarlyError) and words.text:
+                cause += f" ({words.text.rpartition('socket: ')[2]})"
+            raise LinkDown(f"no connection to the broker {place}: {remedy(cause, settings)}") from error
+        return connection
     raise LinkDown(f"the broker {place} takes neither MQTT 5 nor 3.1.1; see mqtt.protocol")

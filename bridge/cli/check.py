@@ -20,7 +20,7 @@ from bridge.mqtt.remedies import remedy
 from bridge.mqtt.topics import Topics
 
 FAILED = 1
-PATIENCE = 5.0  # seconds for what a healthy broker or Klippy does at once
+BROKER_PATIENCE, KLIPPY_PATIENCE = 2.0, 5.0  # seconds; in health both answer at once
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ async def broker(config: Config) -> Report:
         yield Fact(f"{config.mqtt.host} lets us in, over MQTT {protocol}")
         topic = topics.client_response(client)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(BROKER_PATIENCE):
                 await connection.ask_for(topic, 1)
                 await connection.deliver(topic, b"{}", qos=1, retain=False, timeout=None)
                 await returned.wait()
@@ -90,7 +90,7 @@ async def broker(config: Config) -> Report:
 async def klippy(config: Config) -> Report:
     """Whether Klippy answers on its socket, and has what clients need."""
     path = Path(config.klippy.socket).expanduser()
-    link = KlippyLink(path, timeout=min(config.klippy.request_timeout, PATIENCE))
+    link = KlippyLink(path, timeout=min(config.klippy.request_timeout, KLIPPY_PATIENCE))
     try:
         await link.connect()
         info = await link.fetch("info")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bridge import __version__
-from bridge.app import Bridge, build
+from bridge.app import Bridge, Folders, build
 from bridge.config import Config, load
 from bridge.errors import BadRequest, ConfigError, InternalError
 from bridge.logs import Log
@@ -76,8 +76,9 @@ async def _live(config: Config, path: Path, stop: Stop, opened: Opened) -> None:
         stop.event.set()
 
     logs = Log(config)
-    logs.start()
     try:
+        Folders(Path(config.data).expanduser()).make()
+        logs.start()
         bridge = build(config, config_name=path.name, restart=restart)
         log.info("klipper-bridge %s starts as '%s'", __version__, bridge.identity.name)
         await bridge.run(stop.event, lambda: opened(bridge))

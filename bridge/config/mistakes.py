@@ -53,8 +53,10 @@ def check(config: Config, raw: Any) -> None:
         raise ConfigError(
             "mqtt.tls: empty, which could mean both; write `tls: {}` for TLS, or leave the line out"
         )
-    for test in (_instance, _paths, _broker, _tls, _discovery):
+    for test in (_paths, _broker, _tls):
         test(config)
+    _instance(config, shown(raw.get("instance")))
+    _discovery(config, shown(_dig(raw, ["homeassistant", "prefix"])))
 
 
 def _unknown(section: str, option: str) -> str:
@@ -117,16 +119,14 @@ def _dig(raw: Any, steps: list[str]) -> Any:
     return raw
 
 
-def _instance(config: Config) -> None:
+def _instance(config: Config, written: str) -> None:
     name = config.instance
     if name is None:
         return
     if not _INSTANCE.fullmatch(name):
-        raise ConfigError(
-            f"instance: expected letters, digits, `_`, `-` and `.`, at most 64, got {shown(name)}"
-        )
+        raise ConfigError(f"instance: expected letters, digits, `_`, `-` and `.`, at most 64, got {written}")
     if name == config.homeassistant.prefix.partition("/")[0]:
-        raise ConfigError(f"instance: '{name}' is Home Assistant's prefix; choose another name")
+        raise ConfigError(f"instance: {written} is Home Assistant's prefix; choose another name")
 
 
 def _paths(config: Config) -> None:
@@ -143,7 +143,7 @@ def _expanded(option: str, text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise ConfigError(f"{option}: there is no home folder for {shown(text.partition('/')[0])}") from error
+        raise ConfigError(f"{option}: there is no such user as the one behind `~`") from error
 
 
 def _broker(config: Config) -> None:
@@ -179,9 +179,9 @@ def _readable(option: str, text: str) -> None:
         raise ConfigError(f"{option}: the file cannot be read: {error.strerror}") from error
 
 
-def _discovery(config: Config) -> None:
+def _discovery(config: Config, written: str) -> None:
     prefix = config.homeassistant.prefix
     if not prefix or set("+#\0") & set(prefix) or prefix.startswith(("/", "$")) or prefix.endswith("/"):
         raise ConfigError(
-            f"homeassistant.prefix: expected a topic without wildcards and outer `/`, got {shown(prefix)}"
+            f"homeassistant.prefix: expected a topic without wildcards and outer `/`, got {written}"
         )

@@ -67,9 +67,10 @@ class Mqtt(Section, frozen=True):
     """The broker, and who may do what over it."""
 
     host: Annotated[str, Meta(min_length=1, description="name or address of the broker")] = "127.0.0.1"
-    port: (
-        Annotated[int, Meta(ge=1, le=65_535, description="its port; default 1883, with TLS 8883")] | None
-    ) = None
+    port: Annotated[
+        Annotated[int, Meta(ge=1, le=65_535)] | None,
+        Meta(description="its port; default 1883, with TLS 8883"),
+    ] = None
     username: Annotated[str | None, Meta(description="user at the broker")] = None
     password: Annotated[str | None, Meta(description="its password; best as `!secret mqtt_password`")] = None
     client_id: Annotated[
@@ -139,7 +140,9 @@ class JobQueue(Section, frozen=True):
 
     load_on_startup: Annotated[bool, Meta(description="start the queue when Klippy becomes ready")] = False
     automatic_transition: Annotated[bool, Meta(description="load the next job when one is complete")] = False
-    job_transition_delay: Annotated[float, Meta(ge=0, description="seconds before a job is started")] = 0.0
+    job_transition_delay: Annotated[
+        float, Meta(ge=0, le=86_400, description="seconds before a job is started")
+    ] = 0.0
     job_transition_gcode: Annotated[str, Meta(description="G-code that runs before a job is started")] = ""
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from bridge.errors import ConfigError
 
-MAX_SIZE = 200_000  # bytes; the largest sensible configuration has a tenth of it
+MAX_SIZE = 100_000  # bytes; the largest sensible configuration has a tenth of it
 MAX_TEXT = 4096  # characters of one value
 
 _VARIABLE = re.compile(r"\$(?P<escaped>\$)?\{(?P<inside>[^}]*)\}?")

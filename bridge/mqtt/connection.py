@@ -7,6 +7,7 @@ that are overridden here are those of aiomqtt 2.5 (pyproject.toml keeps it below
 
 import asyncio
 import concurrent.futures
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -29,6 +30,7 @@ MAX_UNACKNOWLEDGED = 5000  # messages that wait for the broker's word
 MAX_UNSENT = 20_000  # messages of QoS 0 that wait for the socket
 TAKEN_OVER = 0x8E
 UNSUPPORTED_VERSION = 0x84
+CLOSE_WAIT = 8  # TCP's state after the other end's FIN, in Linux
 FAILURE = 0x80  # codes from here on say no
 
 
@@ -45,11 +47,14 @@ class RefusedError(aiomqtt.MqttError):
 
 
 class LostError(aiomqtt.MqttError):
-    """A standing connection ended; `taken_over` when another client came with our client id."""
+    """A standing connection ended.
 
-    def __init__(self, reason: str, *, taken_over: bool) -> None:
+    `taken_over`: the broker says that another client came with our id; `closed`: it hung up without a word.
+    """
+
+    def __init__(self, reason: str, *, taken_over: bool, closed: bool) -> None:
         super().__init__(reason)
-        self.taken_over = taken_over
+        self.taken_over, self.closed = taken_over, closed
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ class Connection(aiomqtt.Client):
         self._acknowledged = acknowledged
         self._home = threading.get_ident()
         self._writing = self._flush_due = self._writer = False
-        self._abandoned = False
+        self._abandoned = self._hung_up = False
         self._unsent = 0
 
     async def open(self) -> None:
@@ -151,7 +156,7 @@ class Connection(aiomqtt.Client):
             reason = getattr(error.__cause__, "rc", None)
             code = reason.value if isinstance(reason, ReasonCode) else None
             text = "the broker closed the connection" if code == FAILURE else str(error.__cause__ or error)
-            raise LostError(text, taken_over=code == TAKEN_OVER) from error
+            raise LostError(text, taken_over=code == TAKEN_OVER, closed=self._hung_up) from error
 
     async def leave(self) -> None:
         """Say goodbye to the broker: our last will is not published."""
@@ -225,12 +230,19 @@ class Connection(aiomqtt.Client):
         if not self._connected.done():
             self._connected.set_exception(ClosedEarlyError("the broker closed the connection at once"))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        for subscription in self._pending_subscribes.values():
+            if not subscription.done():
+                subscription.set_exception(aiomqtt.MqttError("the broker closed the connection"))
 
     def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
         if self._abandoned:  # a slow name server: the thread got through when nobody waited any more
             sock.close()
         else:
             super()._on_socket_open(client, userdata, sock)
+
+    def _on_socket_close(self, client: Any, userdata: Any, sock: Any) -> None:
+        self._hung_up = _closed_by_peer(sock)
+        super()._on_socket_close(client, userdata, sock)
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         self._acknowledged(mid)
@@ -284,6 +296,14 @@ class ThreadEach(concurrent.futures.ThreadPoolExecutor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - theirs
         """Nothing to wait for."""
+
+
+def _closed_by_peer(sock: socket.socket) -> bool:
+    """Whether the other end closed it in an orderly way: no reset, no silence."""
+    try:
+        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == CLOSE_WAIT
+    except OSError:
+        return False
 
 
 def _incoming(message: aiomqtt.Message) -> Incoming:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from bridge.mqtt.connection import (
     RefusedError,
     Will,
 )
+from bridge.mqtt.duel import DuelWatch
 from bridge.mqtt.sizes import LearntSize
 from bridge.mqtt.tls import tls_context
 from bridge.mqtt.topics import Topics, is_concrete, matches
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 GOODBYE = 2.0  # seconds the farewell may take
 HELD = 10.0  # seconds after which a connection counts as good
-DUEL_WINDOW, DUEL_TIMES, DUEL_REST = 60.0, 3, 300.0
+DUEL_REST = 300.0  # seconds
 RETRY_5 = 86_400.0  # seconds after which MQTT 5 is tried again on a broker that refused it
 EARLY_CLOSES = 2
 OVERHEAD = 32  # bytes of a PUBLISH packet besides topic, payload and correlation data
@@ -73,7 +73,7 @@ class MqttLink:
         self._try_5_at = 0.0
         self._early_closes = 0
         self._switched = False  # since the last connection
-        self._takeovers: deque[float] = deque(maxlen=DUEL_TIMES)
+        self._duel = DuelWatch()
         self._backoff = Backoff()
         self._nag = Nagger(log)
         self._rival = ""
@@ -231,15 +231,20 @@ class MqttLink:
             receive=self._received,
             acknowledged=self._sizes.acknowledged,
         )
-        await connection.open()
+        try:
+            await connection.open()
+        except MqttError:
+            self._duel.failed()
+            raise
         since = time.monotonic()
         try:
             await self._welcome(connection)
             await self._stay(connection)
         except LostError as error:
             self._sizes.lost()
-            if error.taken_over or (not connection.version5 and time.monotonic() - since < HELD / 2):
-                self._taken_over()
+            lasted = time.monotonic() - since
+            if self._duel.lost(taken_over=error.taken_over, closed=error.closed, lasted=lasted):
+                raise DuelError(self._copied) from error
             raise
         except asyncio.CancelledError:
             await self._goodbye(connection)
@@ -254,6 +259,7 @@ class MqttLink:
         """Subscribe, be online, and let everybody publish the whole truth."""
         for route in (route for route in self._routes if route.early):
             await connection.ask_for(route.pattern, self._settings.qos, own=route.own)
+        self._duel.back(will_published=self._found == OFFLINE)
         if self._rival:
             raise DuelError(self._rival)
         self._connection = connection
@@ -328,15 +334,12 @@ class MqttLink:
             return self._early_closes % EARLY_CLOSES == 0
         return False
 
-    def _taken_over(self) -> None:
-        now = time.monotonic()
-        self._takeovers.append(now)
-        if len(self._takeovers) == DUEL_TIMES and now - self._takeovers[0] < DUEL_WINDOW:
-            self._takeovers.clear()
-            raise DuelError(
-                f"another client connects to {self.address} with our client id '{self._broker.client_id}'; "
-                "is this a copied SD card? delete bridge/id below `data` on one of the two"
-            )
+    @property
+    def _copied(self) -> str:
+        return (
+            f"another client connects to {self.address} with our client id '{self._broker.client_id}'; "
+            "is this a copied SD card? delete bridge/id below `data` on one of the two"
+        )
 
     def _heard_status(self, message: Incoming) -> None:
         """Our own status: what it was before we came, and somebody else's will that we correct."""

@@ -17,6 +17,12 @@ class StoreFailed(BridgeError):
     status = 500
 
 
+class DiskFull(StoreFailed):
+    """No room for the write; what was there stays whole."""
+
+    status = 507
+
+
 EXPLAINED = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space and try again",
     sqlite3.SQLITE_BUSY: "another program keeps the database locked; try again when it is done",
@@ -36,4 +42,6 @@ def primary_code(error: sqlite3.Error) -> int:
 
 def explain(error: sqlite3.Error) -> StoreFailed:
     """The same failure in words for people."""
-    return StoreFailed(f"Nothing was stored: {EXPLAINED.get(primary_code(error), error)}.")
+    code = primary_code(error)
+    kind = DiskFull if code == sqlite3.SQLITE_FULL else StoreFailed
+    return kind(f"Nothing was stored: {EXPLAINED.get(code, error)}.")

@@ -24,7 +24,7 @@ class FolderLock:
     `patience` is how many seconds another process, which may be about to end, is waited for.
     """
 
-    def __init__(self, folder: Path, patience: float = 5.0) -> None:
+    def __init__(self, folder: Path, patience: float = 1.0) -> None:
         self._path = folder / "lock"
         self._patience = patience
         self._file: int | None = None

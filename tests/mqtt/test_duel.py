@@ -1,6 +1,5 @@
 """Two that use one name: it is noticed, said, and left alone."""
 
-import asyncio
 import logging
 import shutil
 import time
@@ -11,18 +10,14 @@ import aiomqtt
 import pytest
 
 from bridge.klippy.simulator import Simulator
+from bridge.mqtt.duel import DuelWatch
 from tests.conftest import Running, Start
+from tests.mqtt.watching import settled
 from tests.wire import HOST, Ear, Mosquitto, until
 
 
 def health_of(unique_id: str, name: str) -> dict[str, Any]:
     return {"version": "0.1.0", "unique_id": unique_id, "time": time.time(), "klippy": "ready", "note": name}
-
-
-async def silent(running: Running) -> None:
-    """Wait until the bridge has left the broker and rests."""
-    await until(lambda: running.bridge.mqtt._backoff._rest or not running.bridge.mqtt.up)
-    await until(lambda: not running.bridge.mqtt.up)
 
 
 async def test_a_bridge_of_another_id_under_our_name_makes_the_second_leave(
@@ -79,32 +74,63 @@ async def test_health_that_cannot_be_read_is_no_rival(start: Start, klippy: Simu
     assert bridge.bridge.mqtt.reconnects == 0
 
 
+async def taken_over(running: Running, broker: Mosquitto, mqtt: Ear, times: int) -> None:
+    """Another client comes with the bridge's own id, each time that it is back."""
+    client_id = f"klipper-bridge-{running.bridge.identity.unique}"
+    for number in range(times):
+        await until(lambda n=number: running.bridge.mqtt.reconnects == n and running.bridge.mqtt.up)
+        await mqtt.message(running.topics.status, where=lambda m: m.json["server"] == "online")
+        if number == 0:
+            await settled(mqtt, running)
+        mqtt.forget()
+        async with aiomqtt.Client(HOST, broker.port, identifier=client_id, protocol=aiomqtt.ProtocolVersion.V5):
+            await until(lambda: not running.bridge.mqtt.up)
+
+
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 async def test_being_taken_over_three_times_is_a_duel(
-    protocol: str, start: Start, klippy: Simulator, broker: Mosquitto, caplog: pytest.LogCaptureFixture
+    protocol: str, start: Start, klippy: Simulator, broker: Mosquitto, mqtt: Ear, caplog: pytest.LogCaptureFixture
 ) -> None:
     bridge = await start(mqtt={"protocol": protocol}, homeassistant={"enabled": False})
-    client_id = f"klipper-bridge-{bridge.bridge.identity.unique}"
-    for _ in range(3):
-        await until(lambda: bridge.bridge.mqtt.up)
-        async with aiomqtt.Client(HOST, broker.port, identifier=client_id, protocol=aiomqtt.ProtocolVersion.V5):
-            await until(lambda: not bridge.bridge.mqtt.up)
+    await taken_over(bridge, broker, mqtt, 3)
     await until(lambda: any("is this a copied SD card?" in r.getMessage() for r in caplog.records))
-    assert client_id in str(bridge.bridge.health.now().last_error)
-    errors = [r for r in caplog.records if r.levelno == logging.ERROR]
-    assert len(errors) == 1
+    assert bridge.bridge.identity.unique in str(bridge.bridge.health.now().last_error)
+    assert len([r for r in caplog.records if r.levelno == logging.ERROR]) == 1
     with pytest.raises(AssertionError):
         await until(lambda: bridge.bridge.mqtt.up, patience=1.2)
 
 
-async def test_two_losses_are_no_duel(start: Start, klippy: Simulator, broker: Mosquitto) -> None:
+async def test_two_losses_are_no_duel(start: Start, klippy: Simulator, broker: Mosquitto, mqtt: Ear) -> None:
     bridge = await start(homeassistant={"enabled": False})
-    client_id = f"klipper-bridge-{bridge.bridge.identity.unique}"
-    for _ in range(2):
-        async with aiomqtt.Client(HOST, broker.port, identifier=client_id, protocol=aiomqtt.ProtocolVersion.V5):
-            await until(lambda: not bridge.bridge.mqtt.up)
-        await until(lambda: bridge.bridge.mqtt.up)
+    await taken_over(bridge, broker, mqtt, 2)
+    await until(lambda: bridge.bridge.mqtt.up)
     assert bridge.bridge.mqtt.reconnects == 2
+
+
+@pytest.mark.parametrize(
+    ("ends", "duel"),
+    [
+        ([("reason", 9.0)] * 3, True),
+        ([("closed", 1.0)] * 3, True),
+        ([("closed", 1.0)] * 2, False),
+        ([("closed", 6.0)] * 9, False),  # it stood for a while: nobody waits to take it
+        ([("reset", 1.0)] * 9, False),  # the network, or a broker that is killed
+        ([("restart", 1.0)] * 9, False),  # a broker that has lost our will
+        ([("down", 1.0)] * 9, False),  # a broker that cannot be reached in between
+        ([("reason", 9.0), ("closed", 1.0), ("reason", 9.0)], True),
+    ],
+)
+def test_what_is_a_duel_and_what_is_a_bad_day(ends: list[tuple[str, float]], duel: bool) -> None:
+    watch = DuelWatch()
+    found = []
+    for how, lasted in ends:
+        closed = how in ("closed", "restart", "down")
+        found.append(watch.lost(taken_over=how == "reason", closed=closed, lasted=lasted))
+        if how == "down":
+            watch.failed()
+        watch.back(will_published=how != "restart")
+    assert any(found) is duel
+    assert not any(found[:-1])
 
 
 async def test_two_instances_in_one_place_share_nothing(
@@ -114,9 +140,8 @@ async def test_two_instances_in_one_place_share_nothing(
     two = [await start(data=str(tmp_path / f"data{number}"), homeassistant={"prefix": "homeassistant"}) for number in range(2)]
     for one in two:
         await mqtt.message(one.topics.health)
-    await asyncio.sleep(0)
-    configs = [m for m in mqtt.on("homeassistant/device/") if m.payload]
-    assert len({m.topic for m in configs}) >= 2
+    for one in two:
+        await mqtt.message(f"homeassistant/device/{one.bridge.identity.unique}/config")
     assert len({one.bridge.identity.unique for one in two}) == 2
     assert all(one.bridge.mqtt.up for one in two)
 

@@ -86,6 +86,18 @@ async def test_offline_is_the_first_word_of_an_emergency_stop(bridge: Running, m
     assert mqtt.latest(bridge.topics.klippy_info).json["state"] == "shutdown"
 
 
+async def test_offline_is_the_first_word_when_a_print_dies_with_klippy(
+    start: Start, fake: FakeKlippy, mqtt: Ear
+) -> None:
+    bridge = await start()
+    fake.push(print_stats={"state": "printing", "filename": "a.gcode"})
+    await mqtt.message(bridge.topics.event("print_started"))
+    await settled(mqtt, bridge)
+    fake.become("shutdown", "MCU 'mcu' shutdown: Timer too close")  # told by its status alone
+    await mqtt.message(bridge.topics.event("klippy_shutdown"))
+    assert first_word(mqtt, bridge) == (bridge.topics.availability, b"offline")
+
+
 async def test_offline_comes_before_anything_of_a_restart(bridge: Running, mqtt: Ear, klippy: Simulator) -> None:
     await settled(mqtt, bridge)
     await mqtt.say(bridge.topics.control("firmware_restart"), "PRESS")

@@ -141,9 +141,9 @@ async def test_a_value_nested_too_deep_is_refused_and_the_deepest_allowed_is_rea
 async def test_a_refused_change_leaves_everything_as_it_was(store):
     space = Namespaces(store)
     await space.put("n", ("a", "b"), "text")
-    with pytest.raises(BadRequest, match="'a.b' holds"):
+    with pytest.raises(BadRequest, match=r"'a\.b' holds"):
         await space.put("n", ("a", "b", "c"), 1)
-    with pytest.raises(BadRequest, match="'a.b' holds"):
+    with pytest.raises(BadRequest, match=r"'a\.b' holds"):
         await space.put("n", ("a", "b", "c", "d"), 1)
     assert await space.items("n") == {"a": {"b": "text"}}
 
