@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CONFIG ?=
 
-.PHONY: run test torture check format bench clean
+.PHONY: run test torture fuzz check format bench clean
 
 run: $(VENV)/run.stamp
 ifeq ($(CONFIG),)
@@ -14,10 +14,13 @@ else
 endif
 
 test: $(VENV)/dev.stamp mosquitto
-	$(BIN)/pytest -m "not torture" -n 2 --dist worksteal
+	$(BIN)/pytest -m "not torture and not fuzz" -n 4 --dist worksteal
 
 torture: $(VENV)/dev.stamp mosquitto
-	$(BIN)/pytest -m torture --timeout 280
+	$(BIN)/pytest -m torture -n 3 --dist worksteal --timeout 280
+
+fuzz: $(VENV)/dev.stamp
+	$(BIN)/pytest -m fuzz --timeout 1800
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -1,14 +1,15 @@
-"""The command line: run, demo, check-config, call, api, db, simulate."""
+"""The command line: run, demo, check-config, call, rediscover, purge, acl, api, db, simulate."""
 
 import argparse
 import asyncio
+import importlib
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from bridge import __version__
-from bridge.cli import api, call, check, db, demo, run, simulate
+from bridge.cli import call, check, db, run
 from bridge.errors import BridgeError, ConfigError
 from bridge.mqtt.connection import ThreadEach
 
@@ -78,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="ADDRESS",
         help="address of the broker; 0.0.0.0 lets other machines in, without a password",
     )
-    one.set_defaults(command=lambda o: demo.run(o.mqtt_port, o.http_port, o.speed, o.listen))
+    one.set_defaults(command=lambda o: _late("demo").run(o.mqtt_port, o.http_port, o.speed, o.listen))
 
     one = commands.add_parser("check-config", help="check the configuration, the broker and the socket")
     _config_option(one)
@@ -99,16 +100,37 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("api", help="write the descriptions of the API into the project's files")
     one.add_argument("--output", type=path, default=".", help="the project's folder")
-    one.set_defaults(command=lambda o: api.run(o.output))
+    one.set_defaults(command=lambda o: _late("api").run(o.output))
 
+    _broker_commands(commands)
     _db_commands(commands.add_parser("db", help="the database as JSON, while the bridge is stopped"))
 
     one = commands.add_parser("simulate", help="run the simulated printer alone")
     one.add_argument("--socket", type=path, required=True, help="where its API socket shall be")
     one.add_argument("--gcodes", type=path, required=True, help="the folder of its virtual SD card")
     one.add_argument("--speed", type=positive, default=1.0, help="how much faster than life it is")
-    one.set_defaults(command=lambda o: simulate.run(o.socket, o.gcodes, o.speed))
+    one.set_defaults(command=lambda o: _late("simulate").run(o.socket, o.gcodes, o.speed))
     return root
+
+
+def _broker_commands(commands: Any) -> None:
+    one = commands.add_parser("rediscover", help="have the running bridge describe its devices anew")
+    _config_option(one)
+    one.add_argument("--timeout", type=positive, default=10.0, help="seconds to wait for the answer")
+    one.set_defaults(command=lambda o: _late("rediscover").run(o.config, o.timeout))
+
+    one = commands.add_parser("purge", help="clear every retained topic, while the bridge is stopped")
+    _config_option(one)
+    one.set_defaults(command=lambda o: _late("purge").run(o.config))
+
+    one = commands.add_parser("acl", help="print rules for the broker: who needs which topics")
+    _config_option(one)
+    one.set_defaults(command=lambda o: _late("acl").run(o.config))
+
+
+def _late(name: str) -> Any:
+    """The module of a command that needs more than `run`, which shall be ready soon and stay small."""
+    return importlib.import_module(f"bridge.cli.{name}")
 
 
 def _db_commands(root: argparse.ArgumentParser) -> None:

@@ -2,33 +2,47 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from bridge import __version__
 from bridge.access import Guard
+from bridge.auth.accounts import Accounts
+from bridge.auth.api_key import ApiKey
+from bridge.auth.passwords import Passwords
+from bridge.auth.policy import MqttPolicy
+from bridge.auth.throttle import Throttle
+from bridge.auth.tokens import Tokens
+from bridge.auth.users import Users
 from bridge.config import Config
-from bridge.errors import ConfigError
-from bridge.gcode.library import Library
+from bridge.files.shelf import Shelf
+from bridge.folders import Folders
+from bridge.handlers.auth import Auth
 from bridge.handlers.controls import Controls
 from bridge.handlers.database import Database, reserved
+from bridge.handlers.files import Files
 from bridge.handlers.history import History
-from bridge.handlers.job_queue import JobQueue, QueueStatus
+from bridge.handlers.job_queue import JobQueue, Started
 from bridge.handlers.machine import Machine
 from bridge.handlers.mqtt import Mqtt
 from bridge.handlers.printer import Printer
 from bridge.handlers.rpc import Discovery as RpcDiscovery
 from bridge.handlers.server import Server
 from bridge.http_compat.app import HttpDoor
+from bridge.http_compat.downloads import DownloadPages
+from bridge.http_compat.octoprint.pages import OctoPrint
+from bridge.http_compat.octoprint.state import State as OctoPrintState
+from bridge.http_compat.routes import Pages
 from bridge.http_compat.sockets import Sockets
+from bridge.http_compat.uploads import UploadPages
 from bridge.identity import Identity, identify
-from bridge.jobs.ledger import Ledger
+from bridge.jobs.ledger import Ledger, name_of
 from bridge.jobs.tracker import JobTracker
 from bridge.jobs.watch import JobWatch
 from bridge.klippy.commands import Commands
 from bridge.klippy.console import Console
 from bridge.klippy.filament import FilamentWatch
 from bridge.klippy.link import KlippyLink
+from bridge.klippy.sdcard import SdCard
 from bridge.klippy.state import Klippy
 from bridge.klippy.status import StatusCache
 from bridge.klippy.temperatures import TemperatureStore
@@ -38,46 +52,21 @@ from bridge.mqtt.events import MqttEvents
 from bridge.mqtt.health import MqttHealth
 from bridge.mqtt.inlet import MqttInlet
 from bridge.mqtt.job import MqttJob
+from bridge.mqtt.keeper import Keeper
 from bridge.mqtt.link import MqttLink
 from bridge.mqtt.news import MqttNews
 from bridge.mqtt.outlet import MqttOutlet
-from bridge.mqtt.payloads import HealthCounters, HealthQueues
-from bridge.mqtt.payloads import Queue as QueuePayload
-from bridge.mqtt.payloads import QueuedJob as QueuedPayload
-from bridge.mqtt.queue import MqttQueue, at
+from bridge.mqtt.payloads import ControlRow, HealthCounters, HealthQueues
+from bridge.mqtt.queue import MqttQueue
 from bridge.mqtt.replay import Replay
 from bridge.mqtt.topics import Topics
-from bridge.roots import Root, Roots
 from bridge.rpc import Registry
 from bridge.store import Store
 from bridge.store.lock import FolderLock
+from bridge.surroundings import Surroundings
+from bridge.switchboard import Switchboard, queue_payload
 from ha_discovery.device import Identity as Device
 from ha_discovery.publisher import Discovery
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where the bridge keeps its own things, below the configuration's `data`."""
-
-    data: Path
-
-    @property
-    def own(self) -> Path:
-        """Ids, memory and stores of the bridge."""
-        return self.data / "bridge"
-
-    @property
-    def logs(self) -> Path:
-        """Klipper's logs and ours."""
-        return self.data / "logs"
-
-    def make(self) -> None:
-        """Create what is missing, or ConfigError."""
-        try:
-            for folder in (self.own, self.logs, self.data / "gcodes", self.data / "config"):
-                folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"data: {self.data} cannot be written to: {error.strerror}") from error
 
 
 class Bridge:
@@ -94,25 +83,35 @@ class Bridge:
     ) -> None:
         self.config, self.identity = config, identity
         self.registry = Registry()
-        self._disk_side(folders)
+        self.topics = Topics(identity.name, config.homeassistant.prefix)
+        self._disk_side(config, folders)
+        self._access_side(config, folders)
         self._klippy_side(config)
         self._mqtt_side(config, identity, folders)
         self._handlers(config, config_name, restart)
+        self._switchboard(config)
         self._doors(config)
 
-    def _disk_side(self, folders: Folders) -> None:
+    def _disk_side(self, config: Config, folders: Folders) -> None:
         self.lock = FolderLock(folders.own)
         self.store = Store(folders.own / "bridge.db")
         self.backups = folders.own / "backups"
-        self.roots = Roots(
-            {
-                "gcodes": Root("gcodes", folders.data / "gcodes", writable=True),
-                "config": Root("config", folders.data / "config", writable=True),
-                "logs": Root("logs", folders.logs, writable=False),
-            },
-            reserved=(folders.own, folders.data / "config" / "secrets.yaml"),
+        self.shelf = Shelf(
+            config,
+            folders.data,
+            folders.own,
+            self.store,
+            in_use=self._file_in_use,
+            start=self._start_or_queue,
         )
-        self.library = Library(self.roots, self.store)
+        self.library = self.shelf.library
+
+    def _access_side(self, config: Config, folders: Folders) -> None:
+        users, throttle = Users(folders.own / "users.json"), Throttle()
+        tokens = Tokens(folders.own / "token.key", users)
+        self.key = ApiKey(config.http.api_key, folders.own / "api_key")
+        self.accounts = Accounts(users, Passwords(), tokens, throttle)
+        self.guard = Guard(config.http, key=self.key, users=users, tokens=tokens, throttle=throttle)
 
     def _klippy_side(self, config: Config) -> None:
         self.klippy_link = KlippyLink(
@@ -120,41 +119,57 @@ class Bridge:
         )
         self.cache = StatusCache(self.klippy_link)
         self.klippy = Klippy(self.klippy_link, self.cache, version=__version__)
-        self.commands = Commands(self.klippy_link)
+        self.sdcard = SdCard(
+            self.klippy,
+            self.cache,
+            self.shelf.gcodes,
+            self.shelf.gcodes_as_configured,
+            self._file_running,
+            compare=config.files.check_sdcard,
+        )
+        self.klippy.surveyed.connect(
+            lambda _machine: self.shelf.show_sources(self.klippy.hello.get("klipper_path"))
+        )
+        self.commands = Commands(self.klippy_link, self.sdcard.check)
         self.temperatures = TemperatureStore(self.klippy, self.cache, config.server.temperature_store_size)
         self.console = Console(self.klippy_link, self.commands, config.server.gcode_store_size)
         self.jobs = JobWatch(self.klippy, self.cache)
         self.tracker = JobTracker(self.jobs, self.cache, self.library, self.commands)
         self.ledger = Ledger(self.store, self.tracker)
+        self.ledger.added.connect(
+            lambda one: self.library.note_print(one.job.filename, name_of(one.number), one.job.start_time)
+        )
         self.filament = FilamentWatch(self.klippy, self.cache)
-        self.controls = Controls(self.klippy, self.commands)
+        self.controls = Controls(self.klippy, self.cache, self.commands, self.topics)
 
     def _mqtt_side(self, config: Config, identity: Identity, folders: Folders) -> None:
-        http, mqtt, home = config.http, config.mqtt, config.homeassistant
-        self.guard = Guard(
-            trusted=http.trusted, api_key=http.api_key, proxies=http.proxies, mqtt_allow=mqtt.allow
-        )
-        self.topics = Topics(identity.name, home.prefix)
+        mqtt, home = config.mqtt, config.homeassistant
+        self.policy = MqttPolicy(mqtt, self.guard.vouch)
         self.mqtt = MqttLink(mqtt, self.topics, client_id=f"klipper-bridge-{identity.unique}")
-        self.control_topics = MqttControls(self.mqtt, self.topics, self.registry, self.guard.mqtt)
+        self.control_topics = MqttControls(self.mqtt, self.topics, self.registry, self.policy.permit())
         self.home = Discovery(
             self.mqtt,
             self.topics,
             self.klippy,
             identity=Device(identity.unique, home.name or identity.name, __version__),
             controls=self._callable_controls,
-            memory=folders.own / "discovery.json",
+            macros=home.macros,
+            folder=folders.own,
             announce=home.enabled,
         )
         # after Discovery: a device is described before its first values are published
         self.outlet = MqttOutlet(self.mqtt, self.topics, self.klippy, self.cache, self.jobs, mqtt.state)
         self.home.chosen.connect(self.outlet.choose)
-        self.inlet = MqttInlet(self.mqtt, self.topics, self.registry, self.guard.mqtt)
-        self.events = MqttEvents(self.mqtt, self.topics)
-        # before MqttNews: the record of a job is there when its end is told
+        self.keeper = Keeper(
+            self.mqtt, folders.own / "retained.json", lambda: self.klippy.ready and self.home.is_calm
+        )
+        self.home.settled.connect(lambda _none: self.keeper.look())
+        self.inlet = MqttInlet(self.mqtt, self.topics, self.registry, self.policy)
+        # before MqttEvents and MqttNews: the record of a job is there when its end is told
         self.job_topics = MqttJob(
             self.mqtt, self.topics, self.tracker, self.ledger, self.library, self.outlet.retain_job
         )
+        self.events = MqttEvents(self.mqtt, self.topics)
         self.queue_topic = MqttQueue(self.mqtt, self.topics)
         self.news = MqttNews(self.events, self.klippy, self.jobs, self.filament)
         self.health = MqttHealth(
@@ -187,6 +202,9 @@ class Bridge:
         )
         self.control_topics.show(self.controls.rows)
         self.controls.changed.connect(self.control_topics.show)
+        self.controls.changed.connect(lambda _rows: self.home.refresh())
+        self.controls.told.connect(lambda state: self.control_topics.tell(state.key, state.payload))
+        self.controls.setting.connect(lambda field: self.outlet.answer(*field))
 
     def _handlers(self, config: Config, config_name: str, restart: Callable[[], None]) -> None:
         """Every capability, in its order: a later one may use an earlier one."""
@@ -197,7 +215,20 @@ class Bridge:
         self.job_queue = JobQueue(
             self.store, self.library, self.klippy, self.commands, self.jobs, config.job_queue
         )
-        self.job_queue.status_changed.connect(lambda status: self.queue_topic.show(_queue(status)))
+        self.job_queue.status_changed.connect(lambda status: self.queue_topic.show(queue_payload(status)))
+        self.surroundings = Surroundings(
+            config,
+            self.mqtt,
+            self.topics,
+            klippy=self.klippy,
+            cache=self.cache,
+            commands=self.commands,
+            tracker=self.tracker,
+            store=self.store,
+            queue=self.job_queue,
+            controls=self.controls,
+            home=self.home,
+        )
         server = Server(
             config=config,
             config_name=config_name,
@@ -207,7 +238,8 @@ class Bridge:
             console=self.console,
             sockets=self.sockets,
             components=self.registry.components,
-            warnings=self.store.warnings,
+            warnings=self._warnings,
+            directories=lambda: self.shelf.roots.names,
             restart=restart,
         )
         discovery = RpcDiscovery(self.registry)
@@ -220,10 +252,34 @@ class Bridge:
             self.job_queue,
             Mqtt(self.mqtt, self.klippy),
             self._database(restart),
+            Files(self.shelf.roots, self.shelf.index, self.shelf.operations, self.library),
+            Auth(self.accounts, self.guard, self.key),
+            *self.surroundings.capabilities,
             discovery,
         ):
             self.registry.mount(capability)
         self.registry.fallback = printer.passed_on
+
+    def _switchboard(self, config: Config) -> None:
+        """What else can be set, and told."""
+        self.switchboard = Switchboard(
+            self.mqtt,
+            self.topics,
+            registry=self.registry,
+            controls=self.controls,
+            home=self.home,
+            index=self.shelf.index,
+            library=self.library,
+            queue=self.job_queue,
+            jobs=self.jobs,
+            ledger=self.ledger,
+            machine=self.machine,
+            gcodes=self.shelf.gcodes,
+            log_level=config.logging.level,
+            replay=self.replay.speak,
+        )
+        self.replay.then(self.switchboard.publish)
+        self.replay.then(self.surroundings.publish)
 
     def _database(self, restart: Callable[[], None]) -> Database:
         return Database(
@@ -237,7 +293,9 @@ class Bridge:
     def _doors(self, config: Config) -> None:
         self.parts: list[Part] = [
             self.lock,
+            self.guard,
             self.store,
+            *self.shelf.parts,
             self.ledger,
             self.job_queue,
             self.tracker,
@@ -249,20 +307,58 @@ class Bridge:
             self.outlet,
             self.job_topics,
             self.home,
+            self.keeper,
+            *self.switchboard.parts,
+            *self.surroundings.parts,
             self.replay,
             self.health,
             self.machine,
         ]
         self.http: HttpDoor | None = None
         if config.http.enabled:
-            self.http = HttpDoor(config.http, self.registry, self.guard, self.sockets, self.klippy_link.path)
+            self.http = HttpDoor(
+                config.http,
+                self.registry,
+                self.guard,
+                self.sockets,
+                self.klippy_link.path,
+                self._file_pages(config),
+            )
             self.parts.append(self.http)
 
-    def _callable_controls(self) -> set[str]:
+    def _file_pages(self, config: Config) -> list[Pages]:
+        """What is done with files over HTTP alone."""
+        uploads = UploadPages(self.shelf.uploads)
+        downloads = DownloadPages(
+            self.shelf.roots, self.library.gallery, lambda: self.klippy.hello.get("log_file")
+        )
+        if not config.files.octoprint:
+            return [uploads, downloads]
+        self.registry.components.append("octoprint_compat")
+        state = OctoPrintState(self.klippy, self.cache, self.library)
+        return [uploads, downloads, OctoPrint(self.registry, state, uploads, max_body=config.http.max_body)]
+
+    # What the files need of parts that are built after them.
+
+    def _file_in_use(self) -> Path | None:
+        return self.sdcard.in_use()
+
+    def _file_running(self) -> str | None:
+        return self.jobs.active
+
+    async def _start_or_queue(self, filename: str, user: str | None) -> Started:
+        may_queue = self.config.files.queue_uploads
+        return await self.job_queue.start_or_queue(filename, user, may_queue=may_queue)
+
+    def _warnings(self) -> list[str]:
+        return [*self.store.warnings, *([self.sdcard.mismatch] if self.sdcard.mismatch else [])]
+
+    def _callable_controls(self) -> list[ControlRow]:
         """The controls that may be operated over MQTT."""
         if not (self.config.mqtt.controls and self.control_topics.allowed):
-            return set()
-        return {row.key for row in self.controls.rows}
+            return []
+        permit = self.policy.permit()
+        return [row for row in self.controls.rows if permit.refuse(*self.controls.asks(row.key)) is None]
 
     def _counts(self) -> HealthCounters:
         return HealthCounters(
@@ -272,6 +368,10 @@ class Bridge:
             published=self.mqtt.published,
             reconnects=self.mqtt.reconnects,
             klippy_dropped_frames=self.klippy_link.dropped_frames,
+            denied=self.inlet.denials.count,
+            unauthorized=self.http.strangers if self.http is not None else 0,
+            failed_logins=self.guard.throttle.failures,
+            overloads=self.http.overloads if self.http is not None else 0,
         )
 
     def _queues(self) -> HealthQueues:
@@ -280,12 +380,6 @@ class Bridge:
     async def run(self, stop: asyncio.Event, opened: Callable[[], None] = lambda: None) -> None:
         """Run until `stop` is set."""
         await serve(self.parts, opened, stop)
-
-
-def _queue(status: QueueStatus) -> QueuePayload:
-    """The queue as its topic has it."""
-    jobs = [QueuedPayload(job.filename, job.job_id, at(job.time_added)) for job in status.queued_jobs]
-    return QueuePayload(state=status.queue_state, reason=status.reason, jobs=jobs)
 
 
 def build(config: Config, *, config_name: str, restart: Callable[[], None]) -> Bridge:

@@ -1,9 +1,34 @@
-"""What handlers may ask of WebSocket clients and of their table; the door that has them implements both."""
+"""What handlers may ask of clients over HTTP and WebSocket; the door that has them implements it."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from bridge.access import Identity
 from bridge.rpc import Client
+
+
+@runtime_checkable
+class Visitor(Client, Protocol):
+    """A client that has an address, and may prove who it is."""
+
+    @property
+    def address(self) -> str:
+        """The address that counts."""
+
+    @property
+    def household(self) -> str:
+        """By what its failed logins are counted: its address, of IPv6 the network."""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether its address alone lets it in."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is."""
+
+    def become(self, identity: Identity) -> None:
+        """Be that one from now on; over HTTP each request is on its own."""
 
 
 class SocketClient(Client, Protocol):
@@ -13,8 +38,17 @@ class SocketClient(Client, Protocol):
     def id(self) -> int:
         """Its connection id, as `server.websocket.id` tells it."""
 
-    def identify(self, *, name: str, version: str, kind: str, url: str, api_key: str | None) -> None:
-        """Note who it says it is, and let a right key open what was closed; else Unauthorized."""
+    async def identify(
+        self,
+        *,
+        name: str,
+        version: str,
+        kind: str,
+        url: str,
+        api_key: str | None,
+        access_token: str | None = None,
+    ) -> None:
+        """Note who it says it is, and let a right key or token open what was closed; else Unauthorized."""
 
     async def subscribe(self, want: Mapping[str, Collection[str] | None]) -> dict[str, dict[str, Any]]:
         """Replace its subscription and return the status it begins with; an empty `want` cancels it."""

@@ -25,6 +25,12 @@ class ParseError(BridgeError):
     status, code = 400, -32700
 
 
+class TooDeep(ParseError):
+    """JSON that is nested deeper than anything here needs."""
+
+    status = 413
+
+
 class InvalidRequest(BridgeError):
     """The JSON is no JSON-RPC 2.0 request."""
 
@@ -56,7 +62,7 @@ class KlippyError(BridgeError):
 
 
 class Unauthorized(BridgeError):
-    """Nobody we know: no trusted address, no valid key."""
+    """Nobody we know: no valid key, token or password, and no trusted address."""
 
     status = 401
 
@@ -97,6 +103,18 @@ class Unprocessable(BridgeError):
     status = 422
 
 
+class TooManyRequests(BridgeError):
+    """One caller asks for more than its share; it may try again later."""
+
+    status = 429
+
+
+class HeadersTooLarge(BridgeError):
+    """The request line or the headers are larger than anything here needs."""
+
+    status = 431
+
+
 class NoSpace(BridgeError):
     """The disk has no room for it; what was there is whole."""
 
@@ -119,6 +137,12 @@ class LinkDown(BridgeError):
     """The MQTT broker is not connected."""
 
     status = 503
+
+
+class DeviceFailed(BridgeError):
+    """A device or a service beside the printer did not do or answer what it was asked."""
+
+    status = 502
 
 
 class TimedOut(BridgeError):

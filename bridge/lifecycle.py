@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
 
+KEPT = 64  # tasks of a crew that wait for more work
 REMINDER = 300.0  # seconds between two log lines about one and the same fault
 
 
@@ -92,6 +93,7 @@ class Crew:
 
     def __init__(self) -> None:
         self._group: asyncio.TaskGroup | None = None
+        self._idle: list[asyncio.Future[Coroutine[Any, Any, None]]] = []  # of members without work
         self._first: list[Coroutine[Any, Any, None]] = []
 
     async def run(self) -> None:
@@ -110,12 +112,31 @@ class Crew:
         self._first.append(work)
 
     def start(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Begin `work` in a task of its own; False when nobody runs (any more)."""
+        """Begin `work` beside all other; False when nobody runs (any more)."""
         if self._group is None:
             work.close()
             return False
-        self._group.create_task(work)
+        while self._idle:
+            if not (waiting := self._idle.pop()).done():  # it is when its task was cancelled just now
+                waiting.set_result(work)
+                return True
+        self._group.create_task(self._member(work))
         return True
+
+    async def _member(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`, and stay for more: a task that is there already costs half of a new one."""
+        while True:
+            await work
+            if len(self._idle) >= KEPT:
+                return
+            waiting = asyncio.get_running_loop().create_future()
+            self._idle.append(waiting)
+            try:
+                work = await waiting
+            except asyncio.CancelledError:
+                if not waiting.cancelled():
+                    waiting.result().close()  # it was handed over in this very moment
+                raise
 
 
 async def keep(

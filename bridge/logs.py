@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from bridge.config import SECRET_KEYS, Config
+from bridge.config import LOGIN_IN_URL, SECRET_KEYS, Config
 from bridge.lifecycle import REMINDER
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 FILE = "klipper-bridge.log"
 MAX_WAITING = 10_000  # lines; beyond them the loop is never made to wait
+HEADERS = "headers"  # an option whose values are all secrets
 SHORTEST_SECRET = 4  # characters; masking shorter ones would garble the log
 
 # Libraries that say too much, or say what we say better.
@@ -75,7 +76,14 @@ class _File(logging.handlers.RotatingFileHandler):
     """The rotating file; where it cannot be written to, lines of the log are lost and nothing else."""
 
     def __init__(self, path: Path, max_bytes: int, backups: int) -> None:
-        super().__init__(path, maxBytes=max_bytes, backupCount=backups, encoding="utf-8", delay=True)
+        super().__init__(
+            path,
+            maxBytes=max_bytes,
+            backupCount=backups,
+            encoding="utf-8",
+            errors="backslashreplace",
+            delay=True,
+        )
         self._given_up_until = 0.0
 
     def try_to_open(self) -> str:
@@ -138,10 +146,11 @@ class Masking(logging.Formatter):
 def secrets_of(value: object, name: str = "") -> set[str]:
     """Every secret text below a part of the configuration, as it is and as it looks in quotes."""
     if isinstance(value, str):
-        shown = {value, repr(value)[1:-1]}
-        return shown if name in SECRET_KEYS and len(value) >= SHORTEST_SECRET else set()
+        hidden = {value} if name in SECRET_KEYS or name == HEADERS else set(LOGIN_IN_URL.findall(value))
+        return {shown for one in hidden if len(one) >= SHORTEST_SECRET for shown in (one, repr(one)[1:-1])}
     if isinstance(value, dict):
-        return set().union(*(secrets_of(item, str(key)) for key, item in value.items()))
+        below = (secrets_of(item, name if name == HEADERS else str(key)) for key, item in value.items())
+        return set().union(*below)
     if isinstance(value, list):
         return set().union(*(secrets_of(item, name) for item in value))
     fields = getattr(value, "__struct_fields__", ())

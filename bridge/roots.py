@@ -1,4 +1,4 @@
-"""The roots that clients see: gcodes, config, logs and more; one helper resolves a path inside them or refuses."""
+"""The roots that clients see: gcodes, config, logs, …; here a path is resolved inside them or refused."""
 
 import os
 import re

@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from bridge.decoding import decode
 from bridge.errors import (
     BadParams,
     BridgeError,
@@ -169,7 +170,6 @@ def rpc(
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -277,14 +277,6 @@ class Registry:
                 return _failure(message["id"], error)
             self.unanswered.emit(Unanswered(client, name, error))
             return None
-
-
-def decode(payload: bytes | str) -> Any:
-    """JSON as plain values, or ParseError."""
-    try:
-        return _decode(payload)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ParseError(f"The payload is not JSON: {error}") from error
 
 
 def encode(value: Any) -> bytes:

@@ -71,6 +71,8 @@ class Schema:
             bound = msgspec.convert(prepared, self.struct, strict=False)
         except msgspec.ValidationError as error:
             raise BadParams(_explain(str(error))) from error
+        except UnicodeEncodeError as error:  # half a character, where no text is wanted
+            raise BadParams("An argument holds a character that no text may have") from error
         return {name: getattr(bound, name) for name in self.params}
 
     def _named(self, raw: Mapping[str, Any] | list[Any] | None) -> dict[str, Any]:

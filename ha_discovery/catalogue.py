@@ -1,13 +1,16 @@
 """Which entities a printer has: the table of its kinds of objects, applied to what it really consists of."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ha_discovery import naming
+from bridge.klippy.model import PrinterModel, kind_of, own_name
+from bridge.mqtt.payloads import ControlRow, HostStats
+from ha_discovery import naming, rows_host
+from ha_discovery.commands import Commands, commanded, registered
 from ha_discovery.entity import Entity, Look
-from ha_discovery.model import PrinterModel, kind_of, own_name
 from ha_discovery.row import Kind, Row
+from ha_discovery.rows_events import ANNOUNCED
 from ha_discovery.rows_job import JOB, KLIPPER
 from ha_discovery.rows_machine import BUTTONS, MACHINE
 from ha_discovery.rows_thermal import OTHER, THERMAL
@@ -25,26 +28,59 @@ class _Draft:
     entity: Entity
 
 
-def entities(model: PrinterModel, controls: Collection[str]) -> tuple[Entity, ...]:
-    """Every entity of this printer, in the table's order; of the commands, those in `controls`."""
+def entities(
+    model: PrinterModel,
+    controls: Iterable[ControlRow] = (),
+    *,
+    macros: Collection[str] = (),
+    extra: Iterable[Entity] = (),
+) -> tuple[Entity, ...]:
+    """Every entity of this printer, in the table's order; of the commands, those in `controls`.
+
+    The buttons of `macros` are enabled from the start; `extra` are the entities of other capabilities.
+    """
+    commands = Commands(controls, macros)
     drafts = [
         *(_Draft("", _entity(row, {})) for row in KLIPPER),
-        *_of_objects(model, controls),
-        *(_Draft("", _entity(row, {})) for row in BUTTONS if row.sends in controls),
+        *_of_objects(model, commands),
+        *(
+            _Draft("", _entity(_sensible(row, model), {}, commands=commands))
+            for row in BUTTONS
+            if commands.fits(row, row.sends or "")
+        ),
+        *(_Draft("", entity) for entity in (*ANNOUNCED, *extra)),
     ]
+    taken = {draft.entity.sends for draft in drafts} | rows_host.CONTROLS
+    drafts += (_Draft("", entity) for entity in registered(commands, taken))
+    return _checked(drafts)
+
+
+def host_entities(
+    stats: HostStats | None, controls: Iterable[ControlRow] = (), extra: Iterable[Entity] = ()
+) -> tuple[Entity, ...]:
+    """Every entity of the machine below and of the bridge."""
+    commands = Commands(controls)
+    rows = (row for row in rows_host.rows(stats) if not row.sends or commands.fits(row, row.sends))
+    drafts = [_Draft("", _entity(row, {}, commands=commands)) for row in rows]
+    return _checked([*drafts, *(_Draft("", entity) for entity in extra)])
+
+
+def _checked(drafts: list[_Draft]) -> tuple[Entity, ...]:
     drafts = _with_distinct(drafts, "key", "_", _canonical)
     drafts = _with_distinct(_told_apart(drafts), "name", " ", lambda draft: draft.entity.key)
     return tuple(draft.entity for draft in drafts)
 
 
-def _of_objects(model: PrinterModel, controls: Collection[str]) -> Iterator[_Draft]:
+def _of_objects(model: PrinterModel, commands: Commands) -> Iterator[_Draft]:
     order = {kind: place for place, kind in enumerate(KINDS)}
     for section in sorted(model.objects, key=lambda name: order.get(kind_of(name), len(order))):
+        if own_name(section).startswith("_"):  # how people hide a section
+            continue
         kind = KINDS.get(kind_of(section), OTHER)
         words = _words(section, kind)
         for row in kind.rows:
-            if _exists(row, section, model) and (not row.sends or row.sends.format(**words) in controls):
-                yield _Draft(section, _entity(row, words, section))
+            if _exists(row, section, model) and _is_wanted(row, words, commands):
+                yield _Draft(section, _entity(row, words, section, commands))
 
 
 def _words(section: str, kind: Kind) -> dict[str, str]:
@@ -55,13 +91,24 @@ def _words(section: str, kind: Kind) -> dict[str, str]:
     else:
         number = section.removeprefix(kind_of(section))
         name = f"{kind.bare or naming.title(kind_of(section))} {number}".rstrip()
-    return {"name": name, "slug": naming.slug(section), "own": naming.slug(own), "section": own}
+    return {
+        "name": name,
+        "slug": naming.slug(section),
+        "own": naming.slug(own),
+        "section": own,
+        "object": section.replace(" ", "_"),
+    }
+
+
+def _is_wanted(row: Row, words: Mapping[str, str], commands: Commands) -> bool:
+    """Whether there is the control that the row operates, and none that makes it superfluous."""
+    if row.replaced_by and row.replaced_by.format(**words) in commands:
+        return False
+    return row.sends is None or commands.fits(row, row.sends.format(**words))
 
 
 def _exists(row: Row, section: str, model: PrinterModel) -> bool:
     """Whether this object has what the row reads, as far as is known."""
-    if own_name(section).startswith("_"):  # how people hide a section
-        return False
     others = (name.format(section=own_name(section)) for name in row.unless)
     if any(model.has(other) and model.may_have(other, row.field) for other in others):
         return False
@@ -71,13 +118,30 @@ def _exists(row: Row, section: str, model: PrinterModel) -> bool:
     return not row.field or model.may_have(section, row.field)
 
 
-def _entity(row: Row, words: Mapping[str, str], section: str = "") -> Entity:
+def _sensible(row: Row, model: PrinterModel) -> Row:
+    """The row without the condition of an object that this printer does not have."""
+    has = row.only_while is None or model.has(row.only_while.object)
+    return row if has else replace(row, only_while=None)
+
+
+def _entity(
+    row: Row, words: Mapping[str, str], section: str = "", commands: Commands | None = None
+) -> Entity:
     look: dict[str, Any] = {name: getattr(row, name) for name in _LOOK}
+    sends = row.sends.format(**words) if row.sends else None
+    if sends is not None and commands is not None:
+        look |= commanded(row, commands[sends])
+        if kind_of(section) == "gcode_macro":
+            look["enabled"] = commands.shows_macro(own_name(section))
+    read = [(section, row.field)] if row.field else []
+    read += [(section, also.field) for also in row.also]
+    if row.only_while is not None:
+        read.append((row.only_while.object or section, row.only_while.field))
     return Entity(
         key=row.key.format(field=row.field, **words),
         name=row.label.format(**words),
-        reads=((section, row.field),) if row.field else (),
-        sends=row.sends.format(**words) if row.sends else None,
+        reads=tuple(read),
+        sends=sends,
         **look,
     )
 
@@ -104,7 +168,8 @@ def _with_distinct(
     drafts: list[_Draft], attribute: str, joint: str, order: Callable[[_Draft], Any]
 ) -> list[_Draft]:
     """The drafts, no two with the same key (or name); who gets a number does not depend on their order."""
-    ranked = sorted(range(len(drafts)), key=lambda index: order(drafts[index]))
+    named = [index for index, draft in enumerate(drafts) if getattr(draft.entity, attribute)]
+    ranked = sorted(named, key=lambda index: order(drafts[index]))
     wanted = [getattr(drafts[index].entity, attribute) for index in ranked]
     result = list(drafts)
     for index, chosen in zip(ranked, naming.distinct(wanted, joint), strict=True):

@@ -32,9 +32,30 @@ SHORT = {
     "availability": "avty",
     "availability_mode": "avty_mode",
     "topic": "t",
+    "action_topic": "act_t",
+    "action_template": "act_tpl",
+    "current_temperature_topic": "curr_temp_t",
+    "current_temperature_template": "curr_temp_tpl",
+    "mode_command_topic": "mode_cmd_t",
+    "mode_state_topic": "mode_stat_t",
+    "mode_state_template": "mode_stat_tpl",
+    "temperature_command_topic": "temp_cmd_t",
+    "temperature_state_topic": "temp_stat_t",
+    "temperature_state_template": "temp_stat_tpl",
+    "percentage_command_topic": "pct_cmd_t",
+    "percentage_state_topic": "pct_stat_t",
+    "percentage_value_template": "pct_val_tpl",
+    "state_value_template": "stat_val_tpl",
+    "payload_on": "pl_on",
+    "payload_off": "pl_off",
+    "automation_type": "atype",
+    "subtype": "stype",
 }
+# Longer and rarer names stay as they are: a wrong short form would be dropped without a word.
 COMPONENTS, PLATFORM = "cmps", "p"
 
+UNNAMED = frozenset({"device_automation"})  # triggers, not entities
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_ ()-]{1,200}")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -48,24 +69,30 @@ class Identity:
     klipper: str | None = None  # its version
     model: str | None = None
     configuration_url: str | None = None
+    maker: str = "Klipper"
 
     def __post_init__(self) -> None:
         if not _SAFE_ID.fullmatch(self.unique):
             raise ValueError(f"{self.unique!r} cannot be a discovery id: use letters, digits, _ and - only")
 
 
-def device_message(rows: Iterable[Entity], topics: Topics, identity: Identity) -> dict[str, Any]:
-    """The one message that describes the printer and all its entities."""
+def device_message(
+    rows: Iterable[Entity], topics: Topics, identity: Identity, *, printer: bool = True
+) -> dict[str, Any]:
+    """The one message that describes a device and all its entities: the printer, or the machine below."""
     named = _names(tuple(rows), identity.name)
     entity_ids = _entity_ids(named, identity.name)
+    shared = [_bridge_online(topics)]
+    if printer:
+        shared.append({"t": topics.availability})
     return {
         "dev": _device(identity),
         "o": {"name": "klipper-bridge", "sw": identity.sw_version},
-        "avty": [_bridge_online(topics), _shortened({"topic": topics.availability})],
+        "avty": shared,
         "avty_mode": "all",
         "qos": 1,
         COMPONENTS: {
-            row.key: _component(row, name, entity_id, topics, identity)
+            naming.short(row.key): _component(row, name, entity_id, topics, identity, shared)
             for (row, name), entity_id in zip(named, entity_ids, strict=True)
         },
     }
@@ -105,7 +132,7 @@ def _device(identity: Identity) -> dict[str, Any]:
     known = {
         "ids": [identity.unique],
         "name": identity.name,
-        "mf": "Klipper",
+        "mf": identity.maker,
         "mdl": identity.model,
         "sw": identity.klipper,
         "cu": _web_address(identity.configuration_url),
@@ -122,32 +149,48 @@ def _web_address(url: str | None) -> str | None:
     return url if parts.scheme in ("http", "https") and parts.hostname else None
 
 
-def _component(row: Entity, name: str, entity_id: str, topics: Topics, identity: Identity) -> dict[str, Any]:
+def _component(
+    row: Entity,
+    name: str,
+    entity_id: str | None,
+    topics: Topics,
+    identity: Identity,
+    shared: list[dict[str, Any]],
+) -> dict[str, Any]:
+    if row.component in UNNAMED:
+        return _shortened({"platform": row.component, **_ways(row, topics), **row.extra})
     keys = {
         "platform": row.component,
         "name": name or None,
-        "unique_id": f"{identity.unique}_{row.key}",
-        "default_entity_id": entity_id,
+        "unique_id": naming.identifier(identity.unique, row.key),
+        **({} if entity_id is None else {"default_entity_id": entity_id}),
         **_ways(row, topics),
         **_look(row),
     }
-    if row.level is Level.BRIDGE:
+    if row.level is Level.ALWAYS:
+        keys["availability"] = [{"t": topics.status, "val_tpl": "online"}]
+    elif row.level is Level.BRIDGE and len(shared) > 1:
         keys["availability"] = [_bridge_online(topics)]
+    if row.only_while is not None:
+        topic = topics.state(*row.reads[-1])
+        keys["availability"] = [*shared, {"t": topic, "val_tpl": row.only_while.template}]
     return _shortened(keys)
 
 
 def _bridge_online(topics: Topics) -> dict[str, Any]:
-    return _shortened({"topic": topics.status, "value_template": "{{ value_json.server }}"})
+    return {"t": topics.status, "val_tpl": "{{value_json.server}}"}
 
 
 def _names(rows: tuple[Entity, ...], device: str) -> list[tuple[Entity, str]]:
     """Rows with their names; Home Assistant puts the device's name before them, so they do not repeat it."""
-    names = naming.distinct([naming.without_prefix(row.name, device) for row in rows], " ")
-    return [(row, name.strip()) for row, name in zip(rows, names, strict=True)]
+    shown = [row for row in rows if row.component not in UNNAMED]
+    names = naming.distinct([naming.without_prefix(row.name, device) for row in shown], " ")
+    chosen = {row.key: name.strip() for row, name in zip(shown, names, strict=True)}
+    return [(row, chosen.get(row.key, "")) for row in rows]
 
 
-def _entity_ids(named: list[tuple[Entity, str]], device: str) -> list[str]:
-    """What Home Assistant would call them, and the key where that is not unique."""
+def _entity_ids(named: list[tuple[Entity, str]], device: str) -> list[str | None]:
+    """The key where a name alone gives no id of its own; None where Home Assistant makes the same of it."""
     prefix = naming.fold(device)[: naming.SLUG_LENGTH].rstrip("_") or "printer"
     wanted = [f"{row.component}.{prefix}_{naming.fold(name) or row.key}" for row, name in named]
     shared = Counter(wanted)
@@ -155,21 +198,33 @@ def _entity_ids(named: list[tuple[Entity, str]], device: str) -> list[str]:
         entity_id if shared[entity_id] == 1 else f"{row.component}.{prefix}_{row.key}"
         for (row, _), entity_id in zip(named, wanted, strict=True)
     ]
-    return naming.distinct(chosen, "_")
+    return [
+        None if entity_id == _obvious(row.component, device, name) else entity_id
+        for (row, name), entity_id in zip(named, naming.distinct(chosen, "_"), strict=True)
+    ]
+
+
+def _obvious(component: str, device: str, name: str) -> str | None:
+    """The id that Home Assistant makes of plain names by itself."""
+    whole = f"{device} {name}"
+    return f"{component}.{naming.fold(whole)}" if name and _PLAIN_NAME.fullmatch(whole) else None
 
 
 def _ways(row: Entity, topics: Topics) -> dict[str, Any]:
     """The topics that a row reads and writes, and how to read them."""
-    state = topics.state(*row.reads[0]) if row.reads else None
-    if row.state is not None:
-        state = row.state(topics)
-    ways = {
-        "state_topic": state,
-        "value_template": row.template,
-        "json_attributes_topic": state if row.attributes else None,
-        "json_attributes_template": row.attributes,
-        "command_topic": topics.control(row.sends) if row.sends else None,
-    }
+    state = row.state(topics) if row.state is not None else None
+    if state is None and row.reads and row.template is not None:
+        state = topics.state(*row.reads[0])
+    topic_key, template_key = row.state_as
+    ways = {topic_key: state, template_key: row.template if template_key else None}
+    for also in row.also:
+        ways[also.topic] = topics.state(row.reads[0][0], also.field)
+        ways[also.template] = also.reading
+    if row.attributes is not None:
+        ways["json_attributes_topic"] = state
+        ways["json_attributes_template"] = row.attributes or None
+    if row.sends is not None:
+        ways.update(dict.fromkeys(row.sends_as, topics.control(row.sends)))
     return {key: value for key, value in ways.items() if value is not None}
 
 
@@ -182,7 +237,7 @@ def _look(row: Entity) -> dict[str, Any]:
         "options": list(row.options) or None,
         "entity_category": row.category,
         "enabled_by_default": None if row.enabled else False,
-        "icon": row.icon,
+        "icon": row.icon if row.enabled else None,  # what is switched off shall not take room
         **row.extra,
     }
     return {key: value for key, value in look.items() if value is not None}

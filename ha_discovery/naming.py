@@ -1,5 +1,6 @@
 """Names for people and for machines, made from whatever Klipper's sections are called. Pure."""
 
+import base64
 import hashlib
 import re
 import unicodedata
@@ -7,6 +8,8 @@ from collections.abc import Sequence
 
 SLUG_LENGTH = 48
 TITLE_LENGTH = 40
+ID_LENGTH = 9  # of an alphabet of 32: one in a hundred million that two of a printer's are equal
+KEY_LENGTH = 14
 
 _PLAIN = re.compile(r"[A-Za-z0-9_ .-]+")
 
@@ -27,6 +30,17 @@ def slug(text: str) -> str:
         return folded
     mark = hashlib.blake2s(text.encode(errors="replace"), digest_size=3).hexdigest()
     return f"{folded[:SLUG_LENGTH].rstrip('_')}_{mark}".lstrip("_")
+
+
+def identifier(*parts: str) -> str:
+    """A few characters that stand for these parts and no others."""
+    digest = hashlib.blake2s("/".join(parts).encode(errors="replace"), digest_size=10).digest()
+    return base64.b32encode(digest)[:ID_LENGTH].decode().lower()
+
+
+def short(key: str) -> str:
+    """A key as it is, or what stands for it: 150 macros make a large message."""
+    return key if len(key) <= KEY_LENGTH else identifier(key)
 
 
 def title(text: str) -> str:

@@ -14,6 +14,7 @@ from bridge.app import Bridge, build
 from bridge.config import convert
 from bridge.klippy.simulator import Simulator
 from bridge.mqtt.connection import ThreadEach
+from tests.filing import Filing, filing
 from tests.wire import HOST, Ear, Mosquitto, ear, until
 
 _names = (f"t{number}" for number in itertools.count(1))
@@ -106,4 +107,11 @@ async def bridge(klippy: Simulator, start: Start) -> Running:
 async def mqtt(broker: Mosquitto) -> AsyncIterator[Ear]:
     """A client that hears everything on the broker."""
     async with ear(broker.port) as one:
+        yield one
+
+
+@pytest.fixture
+async def files(bridge: Running) -> AsyncIterator[Filing]:
+    """A client of files, over HTTP and a WebSocket."""
+    async with filing(bridge) as one:
         yield one

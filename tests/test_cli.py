@@ -37,7 +37,7 @@ async def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> tup
     ("sections", "message"),
     [
         ({"mqtt": {"port": "abc"}}, "bridge.yaml: mqtt.port: expected int, got 'abc'"),
-        ({"http": {"trusted": ["home"]}}, "bridge.yaml: http.trusted: expected an address or a network"),
+        ({"http": {"trusted": ["my home"]}}, "bridge.yaml: http.trusted: expected an address or a network"),
         ({"http": {"cors_origins": ["a b"]}}, "bridge.yaml: http.cors_origins: expected an origin"),
         ({"mqtt": {"tls": {"ca": __file__}}}, "bridge.yaml: mqtt.tls: a certificate or key cannot be read"),
         ({"data": "/proc/nowhere"}, "bridge.yaml: data: /proc/nowhere cannot be written to"),
@@ -84,6 +84,7 @@ async def test_the_bridge_runs_until_it_is_told_to_end(
     assert (tmp_path / "data/logs/klipper-bridge.log").read_text().splitlines() == bridge.err
 
 
+@pytest.mark.torture
 async def test_without_broker_and_printer_it_says_so_once_each_and_answers_all_the_same(
     tmp_path: Path,
 ) -> None:
@@ -177,6 +178,8 @@ async def test_check_config_is_content_when_all_is_well(
         "ok    data",
         "ok    mqtt",
         "ok    mqtt",
+        "note  mqtt",  # this broker lets anybody in
+        "note  mqtt",  # and everywhere
         "ok    klippy",
         "ok    http",
     ]
@@ -257,7 +260,7 @@ async def test_check_config_tells_what_is_wrong_with_the_socket(
 def test_check_config_of_a_mistaken_file_is_one_line_and_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for sections in ({"mqtt": {"qos": 9}}, {"http": {"trusted": ["home"]}}):
+    for sections in ({"mqtt": {"qos": 9}}, {"http": {"trusted": ["my home"]}}):
         assert main(["check-config", "-c", str(configuration(tmp_path, **sections))]) == 2
         said = capsys.readouterr()
         assert len(said.err.splitlines()) == 1
@@ -307,6 +310,7 @@ async def test_call_tells_an_error_and_fails(
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.torture
 async def test_call_says_at_once_that_the_bridge_is_not_running(
     config: Path, bridge: Running, mqtt: Ear, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,8 +53,12 @@ def mistake(text: str, folder: Path = Path("/nowhere")) -> str:
         ("mqtt: {allow: read}", "mqtt.allow: expected a list such as [a, b], got 'read'"),
         (
             "mqtt: {allow: [read, all]}",
-            "mqtt.allow[1]: expected admin or control or files or read, got 'all'",
+            "mqtt.allow[1]: expected read, control, files, admin or methods such as server.files.*, got 'all'",
         ),
+        ("mqtt: {deny: [Printer.*]}", "mqtt.deny[0]: expected read, control, files, admin or methods"),
+        ("mqtt: {clients: {a: {allow: ['']}}}", "mqtt.clients.a.allow[0]: expected read, control, files"),
+        ("mqtt: {clients: {a: {alow: []}}}", "mqtt.clients"),
+        ("mqtt: {clients: {'': {}}}", "mqtt.clients: a client without a name"),
         ("instance: 2024-01-01", "instance: expected str, got 2024-01-01; put it in quotes"),
         ("instance: on", "instance: expected str, got True; put it in quotes"),
         (

@@ -173,3 +173,13 @@ def test_a_fault_that_lasts_is_told_again_when_the_while_is_over(caplog: pytest.
     nagger.warn("down")
     nagger.warn("down")
     assert caplog.messages == ["down", "down"]
+
+
+def test_half_a_character_in_a_line_does_not_end_the_file(written: Written) -> None:
+    def say() -> None:
+        log.warning("a name: %s", "\udcff")
+        log.warning("and on")
+
+    told = written(say)
+    assert any(line.endswith("a name: \\udcff") for line in told)
+    assert any(line.endswith("and on") for line in told)

@@ -32,7 +32,13 @@ class Mosquitto:
     def __init__(self, folder: Path, *options: str) -> None:
         self.port = free_port()
         self.config = folder / f"mosquitto-{self.port}.conf"
-        lines = (f"listener {self.port} {HOST}", "persistence false", "set_tcp_nodelay true", *options)
+        lines = (
+            f"listener {self.port} {HOST}",
+            "persistence false",
+            "set_tcp_nodelay true",
+            "max_queued_messages 100000",
+            *options,
+        )
         if not any(line.startswith("allow_anonymous") for line in lines):
             lines = (*lines, "allow_anonymous true")
         self.config.write_text("\n".join(lines) + "\n")
@@ -142,10 +148,10 @@ class Ear:
 
 
 @contextlib.asynccontextmanager
-async def ear(port: int, *patterns: str, version5: bool = True) -> AsyncIterator[Ear]:
-    """A client that hears `patterns` (all, by default)."""
+async def ear(port: int, *patterns: str, version5: bool = True, **options: Any) -> AsyncIterator[Ear]:
+    """A client that hears `patterns` (all, by default); `options` are aiomqtt's."""
     version = aiomqtt.ProtocolVersion.V5 if version5 else aiomqtt.ProtocolVersion.V311
-    async with aiomqtt.Client(HOST, port, protocol=version) as client:
+    async with aiomqtt.Client(HOST, port, protocol=version, **options) as client:
         one = Ear(client)
         listening = asyncio.ensure_future(one.listen())
         try:

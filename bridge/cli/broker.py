@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 
 from bridge.config import Config
 from bridge.errors import LinkDown
-from bridge.mqtt.connection import ClosedEarlyError, Connection, Incoming, MqttError, RefusedError
-from bridge.mqtt.link import broker_of
+from bridge.mqtt.connection import ClosedEarlyError, Connection, Incoming, MqttError, RefusedError, broker_of
 from bridge.mqtt.remedies import remedy
 
 GOODBYE = 1.0  # seconds that an orderly end may take

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.app import Bridge, Folders
+from bridge.app import Bridge
 from bridge.cli.broker import connected
 from bridge.cli.ports import is_free
+from bridge.cli.rules import warnings
 from bridge.config import Config, load
 from bridge.errors import BridgeError, ConfigError, LinkDown
+from bridge.folders import Folders
 from bridge.identity import Identity, instance_name
 from bridge.klippy.link import KlippyLink
 from bridge.klippy.state import NEEDED
@@ -53,8 +55,11 @@ async def run(path: Path) -> int:
 async def built(config: Config) -> Report:
     """Whether a bridge can be made of it."""
     name = instance_name(config.instance)
-    Bridge(config, Identity(name, "0" * 16), Folders(Path(config.data).expanduser()))
+    bridge = Bridge(config, Identity(name, "0" * 16), Folders(Path(config.data).expanduser()))
     yield Fact(f"valid; the instance is '{name}'")
+    methods = {method.name: method.access for method in bridge.registry.methods.values()}
+    for pattern in bridge.policy.unused(methods):
+        yield Fact(f"mqtt: no method is called '{pattern}', as mqtt.allow or mqtt.deny has it", "note")
 
 
 async def folders(config: Config) -> Report:
@@ -85,6 +90,8 @@ async def broker(config: Config) -> Report:
             text = str(error) or f"our own message did not come back on {topic}"
             raise BridgeError(remedy(text, config.mqtt)) from error
         yield Fact(f"messages below {topics.instance}/ come through")
+    async for warning in warnings(config):
+        yield Fact(warning, "note")
 
 
 async def klippy(config: Config) -> Report:
@@ -118,7 +125,7 @@ async def http(config: Config) -> Report:
     if not config.http.enabled:
         yield Fact("switched off")
     elif is_free(host, port):
-        yield Fact(f"port {port} of {host} is free")
+        yield Fact(f"port {port or 'any'} of {host} is free")
     else:
         yield Fact(
             f"port {port} of {host} is taken: by this bridge, if it runs; else choose another http.port",

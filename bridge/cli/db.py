@@ -12,9 +12,9 @@ from typing import Any, Literal
 import msgspec
 
 from bridge import __version__
-from bridge.app import Folders
 from bridge.config import load
 from bridge.errors import BadRequest, Conflict, NotFound
+from bridge.folders import Folders
 from bridge.store import Store
 from bridge.store.lock import FolderLock, InUse
 

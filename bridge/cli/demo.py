@@ -103,7 +103,7 @@ async def _broker(host: str, port: int) -> AsyncIterator[None]:
         from amqtt.broker import Broker  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ConfigError(
-            "the demo needs the package amqtt; install it with: pip install 'klipper-bridge[demo]'"
+            "the demo needs the package amqtt; install it with: pip install 'amqtt>=0.11,<0.13'"
         ) from error
 
     class Demo(Broker):  # type: ignore[misc]  # amqtt has no types

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bridge import __version__
-from bridge.app import Bridge, Folders, build
+from bridge.app import Bridge, build
 from bridge.config import Config, load
 from bridge.errors import BadRequest, ConfigError, InternalError
+from bridge.folders import Folders
 from bridge.logs import Log
 
 log = logging.getLogger(__name__)

@@ -2,8 +2,11 @@
 
 from bridge.config.load import convert, load, parse
 from bridge.config.options import (
+    LOGIN_IN_URL,
     SECRET_KEYS,
     Config,
+    FileRoot,
+    Files,
     HomeAssistant,
     Http,
     JobQueue,
@@ -17,8 +20,11 @@ from bridge.config.options import (
 )
 
 __all__ = [
+    "LOGIN_IN_URL",
     "SECRET_KEYS",
     "Config",
+    "FileRoot",
+    "Files",
     "HomeAssistant",
     "Http",
     "JobQueue",

@@ -8,16 +8,19 @@ from typing import Any
 
 from msgspec import inspect
 
+from bridge.config import maps
 from bridge.config.options import SECRET_KEYS, Config
 from bridge.config.yaml_file import Secret
 from bridge.errors import ConfigError
 
 MAX_SOCKET_PATH = 107  # bytes that Linux takes
 LONGEST_SHOWN = 60
+CLASSES = ("read", "control", "files", "admin")
 
 _INSTANCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _HOST = re.compile(r"[^\s/@\[\]]+|\[[0-9A-Fa-f:.]+\]")
 _HOST_AND_PORT = re.compile(r"[^:]+:\d*|\[.*")
+_PATTERN = re.compile(r"\*|[a-z0-9_*]+(\.[a-z0-9_*]+)+")
 _STEP = re.compile(r"[^.\[\]]+|\[\.\.\.\]")
 
 
@@ -25,13 +28,11 @@ def explain(message: str, raw: Any) -> str:
     """A message of msgspec's with the path in front and the offending value behind, secrets left out."""
     text, _, where = message.partition(" - at `$")
     path = where.rstrip("`").lstrip(".")
+    steps = _STEP.findall(path)
+    if maps.ENTRY in steps:
+        return _entry(path.partition(maps.ENTRY)[0], raw)
     if text.startswith("Object contains unknown field"):
         return _unknown(path, text.split("`")[1])
-    steps = _STEP.findall(path)
-    if "[...]" in steps:
-        return (
-            f"{path.partition('[...]')[0]}: each object takes a list of its fields, or null for all of them"
-        )
     found, kind = _dig(raw, steps), _type_at(steps)
     return f"{path}: {_wanted(text, kind)}, got {shown(found, steps[-1])}{_advice(kind, found)}"
 
@@ -53,10 +54,34 @@ def check(config: Config, raw: Any) -> None:
         raise ConfigError(
             "mqtt.tls: empty, which could mean both; write `tls: {}` for TLS, or leave the line out"
         )
-    for test in (_paths, _broker, _tls):
+    for test in (_paths, _broker, _tls, _rules, _roots):
         test(config)
     _instance(config, shown(raw.get("instance")))
     _discovery(config, shown(_dig(raw, ["homeassistant", "prefix"])))
+
+
+def _entry(table: str, raw: Any) -> str:
+    """What is wrong below a table of names of the user's own."""
+    found = maps.culprit(Config, raw, "")
+    if found is None or table in (found.path, "mqtt.state.objects"):
+        return f"{table}: each object takes a list of its fields, or null for all of them"
+    if found.text.startswith("Object contains unknown field"):
+        option = found.text.split("`")[1]
+        near = get_close_matches(option, found.options, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "check the spelling and the indentation"
+        return f"{found.path}.{option}: unknown option; {hint}"
+    text = found.text.replace("`", "").replace(" | null", "").replace("Expected", "expected")
+    if found.choices:
+        text = f"expected {' or '.join(found.choices)}"
+    if text.startswith("Object missing required field"):
+        return f"{found.path}.{text.rpartition(' ')[2]}: missing"
+    quotes = (
+        "; put it in quotes"
+        if isinstance(found.value, bool | int | float) and (found.choices or "str" in text)
+        else ""
+    )
+    option = found.path.rpartition(".")[2]
+    return f"{found.path}: {text.partition(', got')[0]}, got {shown(found.value, option)}{quotes}"
 
 
 def _unknown(section: str, option: str) -> str:
@@ -177,6 +202,32 @@ def _readable(option: str, text: str) -> None:
             pass
     except OSError as error:
         raise ConfigError(f"{option}: the file cannot be read: {error.strerror}") from error
+
+
+def _rules(config: Config) -> None:
+    """Classes and patterns of methods."""
+    mqtt = config.mqtt
+    lists = [("mqtt.allow", mqtt.allow), ("mqtt.deny", mqtt.deny)]
+    for name, own in mqtt.clients.items():
+        if not name:
+            raise ConfigError("mqtt.clients: a client without a name; it is the last level of its topic")
+        lists += [(f"mqtt.clients.{name}.allow", own.allow or []), (f"mqtt.clients.{name}.deny", own.deny)]
+    for option, entries in lists:
+        for index, entry in enumerate(entries):
+            if entry not in CLASSES and not _PATTERN.fullmatch(entry):
+                raise ConfigError(
+                    f"{option}[{index}]: expected {', '.join(CLASSES)} or methods such as server.files.*, "
+                    f"got {shown(entry)}"
+                )
+
+
+def _roots(config: Config) -> None:
+    """Names of additional roots."""
+    taken = ["gcodes", "config", "logs"]
+    for index, root in enumerate(config.files.roots):
+        if root.name in taken:
+            raise ConfigError(f"files.roots[{index}].name: there is a root {shown(root.name)} already")
+        taken.append(root.name)
 
 
 def _discovery(config: Config, written: str) -> None:

@@ -1,18 +1,17 @@
 """Every option with its type, bounds, default and one line of what it is: one frozen Struct a section."""
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-QoS = Literal[0, 1, 2]
-AccessName = Literal["read", "control", "files", "admin"]
+from bridge.config.power import PowerDevice
+from bridge.config.section import QoS, Seconds, Section
+from bridge.config.sensors import Sensor
+from bridge.config.spoolman import Spoolman
+
 Rate = Annotated[float, Meta(gt=0, le=1000)]
-Seconds = Annotated[float, Meta(gt=0, le=3600)]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all sections share: no unknown keys."""
 
 
 class Klippy(Section, frozen=True):
@@ -63,6 +62,18 @@ class MqttState(Section, frozen=True):
     ] = 6.0
 
 
+class MqttClientRules(Section, frozen=True):
+    """Rules of their own for the requests on moonraker/api/request/{client}."""
+
+    allow: Annotated[
+        list[str] | None,
+        Meta(description="classes and patterns that this client may call; default: mqtt.allow"),
+    ] = None
+    deny: Annotated[
+        list[str], Meta(description="classes and patterns that it may not call, besides mqtt.deny")
+    ] = msgspec.field(default_factory=list)
+
+
 class Mqtt(Section, frozen=True):
     """The broker, and who may do what over it."""
 
@@ -85,8 +96,20 @@ class Mqtt(Section, frozen=True):
         int, Meta(ge=1024, le=268_435_455, description="bytes; a larger answer becomes an error of its size")
     ] = 262_144
     allow: Annotated[
-        list[AccessName], Meta(description="classes of methods that may be called over MQTT")
+        list[str],
+        Meta(
+            description="what may be called over MQTT: classes (read, control, files, admin) and patterns "
+            "of methods, such as server.files.*"
+        ),
     ] = msgspec.field(default_factory=lambda: ["read", "control"])
+    deny: Annotated[
+        list[str],
+        Meta(description="classes and patterns that may not be called over MQTT, whatever else allows them"),
+    ] = msgspec.field(default_factory=list)
+    clients: Annotated[
+        dict[str, MqttClientRules],
+        Meta(description="rules for single clients, by the name in moonraker/api/request/{client}"),
+    ] = msgspec.field(default_factory=dict)
     controls: Annotated[bool, Meta(description="whether Home Assistant gets buttons for the controls")] = True
     tls: Annotated[Tls | None, Meta(description="TLS; `{}` is enough for a public certificate")] = None
     state: MqttState = MqttState()
@@ -101,11 +124,22 @@ class Http(Section, frozen=True):
     ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="port to listen on; 0: any free one")] = 7125
     trusted: Annotated[
-        list[str], Meta(description="addresses and networks that need no key; default: this machine")
+        list[str],
+        Meta(description="addresses, networks and host names that need no key; default: this machine"),
     ] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1/128"])
     api_key: Annotated[
-        str | None, Meta(description="key that lets in from anywhere, as X-Api-Key; default: none does")
+        str | None,
+        Meta(
+            description="key that lets in from anywhere, as X-Api-Key; default: one is made and kept in "
+            "bridge/api_key below `data`"
+        ),
     ] = None
+    force_logins: Annotated[
+        bool, Meta(description="whether also trusted addresses have to log in, once there is a user")
+    ] = False
+    hosts: Annotated[
+        list[str], Meta(description="names under which browsers find this server, such as printer.example")
+    ] = msgspec.field(default_factory=list)
     cors_origins: Annotated[
         list[str], Meta(description="web pages of other hosts that may call, such as http://ui.example")
     ] = msgspec.field(default_factory=list)
@@ -116,6 +150,10 @@ class Http(Section, frozen=True):
         int, Meta(ge=1024, le=1_073_741_824, description="bytes of a request that is not an upload")
     ] = 4_194_304
     max_connections: Annotated[int, Meta(ge=1, le=10_000, description="open connections at once")] = 512
+    max_connections_per_address: Annotated[
+        int,
+        Meta(ge=1, le=10_000, description="of them from one address; those of http.proxies are not counted"),
+    ] = 256
 
 
 class HomeAssistant(Section, frozen=True):
@@ -124,6 +162,10 @@ class HomeAssistant(Section, frozen=True):
     enabled: Annotated[bool, Meta(description="whether the printer is announced")] = True
     prefix: Annotated[str, Meta(description="Home Assistant's discovery prefix")] = "homeassistant"
     name: Annotated[str | None, Meta(description="name of the device; default: the instance's")] = None
+    macros: Annotated[
+        list[str],
+        Meta(description="macros whose buttons are enabled from the start; all others are there, disabled"),
+    ] = msgspec.field(default_factory=list)
 
 
 class Stores(Section, frozen=True):
@@ -133,6 +175,34 @@ class Stores(Section, frozen=True):
         int, Meta(ge=1, le=86_400, description="temperatures per sensor, one a second")
     ] = 1200
     gcode_store_size: Annotated[int, Meta(ge=1, le=100_000, description="lines of the console")] = 1000
+
+
+class FileRoot(Section, frozen=True):
+    """One more folder that clients may see."""
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9_]{1,32}$", description="its name among the roots")]
+    path: Annotated[str, Meta(min_length=1, description="the folder")]
+    writable: Annotated[bool, Meta(description="whether clients may change what is in it")] = False
+
+
+class Files(Section, frozen=True):
+    """Files: what clients see and send."""
+
+    gcodes: Annotated[
+        str | None,
+        Meta(description="folder of G-code, Klipper's virtual_sdcard; default: gcodes/ below `data`"),
+    ] = None
+    roots: Annotated[list[FileRoot], Meta(description="more folders that clients may see")] = msgspec.field(
+        default_factory=list
+    )
+    max_upload: Annotated[int, Meta(ge=1024, description="bytes of one upload")] = 1_073_741_824
+    queue_uploads: Annotated[
+        bool, Meta(description="queue what is uploaded to be printed while the printer cannot print it")
+    ] = False
+    octoprint: Annotated[bool, Meta(description="also speak OctoPrint's API, as slicers do")] = True
+    check_sdcard: Annotated[
+        bool, Meta(description="start no print when Klipper prints from another folder than `gcodes`")
+    ] = True
 
 
 class JobQueue(Section, frozen=True):
@@ -173,11 +243,20 @@ class Config(Section, frozen=True):
     http: Http = Http()
     homeassistant: HomeAssistant = HomeAssistant()
     server: Stores = Stores()
+    files: Files = Files()
     job_queue: JobQueue = JobQueue()
+    power: Annotated[
+        dict[str, PowerDevice], Meta(description="switches by name; docs/power.md shows each kind")
+    ] = msgspec.field(default_factory=dict)
+    sensors: Annotated[
+        dict[str, Sensor], Meta(description="sensors by name; docs/power.md shows an energy meter")
+    ] = msgspec.field(default_factory=dict)
+    spoolman: Spoolman = Spoolman()
     logging: Logging = Logging()
 
 
 SECRET_KEYS = frozenset({"password", "api_key", "token", "secret", "key"})
+LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def masked(value: Any, name: str = "") -> Any:
@@ -185,7 +264,10 @@ def masked(value: Any, name: str = "") -> Any:
     if isinstance(value, msgspec.Struct):
         return {field: masked(getattr(value, field), field) for field in value.__struct_fields__}
     if isinstance(value, dict):
-        return {key: masked(item, str(key)) for key, item in value.items()}
+        hidden = name == "headers"  # which of them are secrets is the user's own affair
+        return {key: "***" if hidden else masked(item, str(key)) for key, item in value.items()}
     if isinstance(value, list):
         return [masked(item, name) for item in value]
-    return "***" if name in SECRET_KEYS and value is not None else value
+    if name in SECRET_KEYS and value is not None:
+        return "***"
+    return LOGIN_IN_URL.sub("***", value) if isinstance(value, str) else value

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bridge.config import Mqtt
-from bridge.describe.channels import PARAMETERS, TEMPLATE, TEXT, Channel, channels, event_channel
+from bridge.describe.channels import PARAMETERS, TEMPLATE, Channel, channels, event_channel
 from bridge.describe.model import Json, components
 from bridge.mqtt.payloads import EVENTS, Event, Nothing, event_of
 from bridge.rpc import Registry
@@ -81,7 +81,7 @@ def _channel(row: Channel, schemas: dict[tuple[str, str], Json], envelope: Json)
             "summary": message.summary,
             "contentType": message.content,
             "payload": _event(row, envelope, payload) if row.event else payload,
-            "bindings": {"mqtt": _message_binding(row, text=message.content == TEXT)},
+            "bindings": {"mqtt": _message_binding(row, message.content)},
         }
     described: Json = {"address": row.address, "summary": row.summary, "messages": messages}
     names = re.findall(r"\{(\w+)\}", row.address)
@@ -94,8 +94,8 @@ def _event(row: Channel, envelope: Json, data: Json) -> Json:
     return {"allOf": [envelope, {"properties": {"event": {"const": name}, "data": data}}]}
 
 
-def _message_binding(row: Channel, *, text: bool) -> Json:
-    described: Json = {"contentType": TEXT if text else "application/json", "bindingVersion": BINDING}
+def _message_binding(row: Channel, content: str) -> Json:
+    described: Json = {"contentType": content, "bindingVersion": BINDING}
     if row.reply is not None:
         described["responseTopic"] = {"type": "string"}
         described["correlationData"] = {"type": "string"}

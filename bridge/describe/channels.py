@@ -7,7 +7,7 @@ from bridge.describe.envelopes import RpcFailure, RpcRequest, RpcResult
 from bridge.mqtt import payloads
 from bridge.mqtt.topics import Topics
 
-JSON, TEXT = "application/json", "text/plain"
+JSON, TEXT, PNG = "application/json", "text/plain", "image/png"
 
 TEMPLATE = Topics("{instance}", discovery="{prefix}")
 
@@ -17,6 +17,8 @@ PARAMETERS = {
     "client": "Any name that a client chooses for its private answers; one level.",
     "object": "A printer object as Klippy names it; `% + # /` are percent-encoded, blanks stay.",
     "field": "A field of the printer object; `% + # /` are percent-encoded.",
+    "device": "A power device by its name in the configuration; `% + # /` are percent-encoded.",
+    "sensor": "A sensor by its name in the configuration; `% + # /` are percent-encoded.",
     "key": "The key of a control, as the list of controls has it.",
     "unique": "The unique id of a Home Assistant device.",
 }
@@ -50,7 +52,7 @@ class Channel:
 
 def channels() -> list[Channel]:
     """Every topic but the events."""
-    return [*_requests(), *_controls(), *_states(), *_home_assistant()]
+    return [*_requests(), *_controls(), *_states(), *_jobs(), *_home_assistant()]
 
 
 def event_channel(name: str, data: Any, summary: str) -> Channel:
@@ -119,8 +121,18 @@ def _controls() -> list[Channel]:
             (
                 Message("value", str, "A number, `ON` or `OFF`, an option, `PRESS`, or a text.", TEXT),
                 Message("light", payloads.LightCommand, "What a light takes."),
+                Message("macro", payloads.MacroCommand, "A macro's parameters."),
             ),
             sends=False,
+        ),
+        Channel(
+            "control_state",
+            TEMPLATE.control_state("{key}"),
+            "What a control is set to, where no field of a printer object tells it: selects and lights.",
+            (
+                Message("value", payloads.ControlValue, "An option; null: none of them."),
+                Message("light", payloads.LightState, "A light as it is."),
+            ),
         ),
     ]
 
@@ -163,6 +175,65 @@ def _states() -> list[Channel]:
             TEMPLATE.health,
             "The bridge's own health, on change and each minute.",
             (Message("health", payloads.Health, "Its health."),),
+        ),
+    ]
+
+
+def _jobs() -> list[Channel]:
+    return [
+        Channel(
+            "job_current",
+            TEMPLATE.job_current,
+            "The running job; everything is null while none runs.",
+            (Message("job", payloads.JobCurrent, "The job."),),
+        ),
+        Channel(
+            "job_last",
+            TEMPLATE.job_last,
+            "The record of the last job, published before the event that tells of its end.",
+            (Message("record", payloads.JobRecord, "The record."),),
+        ),
+        Channel(
+            "job_thumbnail",
+            TEMPLATE.job_thumbnail,
+            "A picture of the job until the next one starts; empty where there is none.",
+            (Message("picture", bytes, "PNG, at most 128 kB.", PNG),),
+        ),
+        Channel(
+            "job_totals",
+            TEMPLATE.job_totals,
+            "All jobs together.",
+            (Message("totals", payloads.JobTotals, "The totals."),),
+        ),
+        Channel(
+            "queue",
+            TEMPLATE.queue,
+            "The job queue.",
+            (Message("queue", payloads.Queue, "Its state and its jobs."),),
+        ),
+        Channel(
+            "power",
+            TEMPLATE.power("{device}"),
+            "One power device, for those of the section `power`.",
+            (Message("power", payloads.Power, "Its state, and whether a job locks it."),),
+        ),
+        Channel(
+            "sensor",
+            TEMPLATE.sensor("{sensor}"),
+            "The figures of one sensor, for those of the section `sensors`; every 10 s at most.",
+            (Message("figures", payloads.SensorFigures, "Its figures."),),
+        ),
+        Channel(
+            "spool",
+            TEMPLATE.spool,
+            "The spool in use, where Spoolman is configured.",
+            (Message("spool", payloads.Spool, "What is known of it."),),
+        ),
+        Channel(
+            "host_stats",
+            TEMPLATE.host_stats,
+            "The machine below, when a figure has changed by more than a little, at most once a minute.",
+            (Message("stats", payloads.HostStats, "How it fares."),),
         ),
     ]
 

@@ -28,7 +28,11 @@ def export(registry: Registry, version: str) -> dict[Path, bytes]:
 
 def configuration() -> Json:
     """The JSON Schema of the configuration file, for editors."""
-    return {"$schema": DIALECT, "title": "klipper-bridge", **msgspec.json.schema(Config)}
+    schema = msgspec.json.schema(Config)
+    for section in schema["$defs"].values():  # msgspec knows no description for what tells sections apart
+        if "enum" in (tag := section.get("properties", {}).get("type", {})):
+            tag.setdefault("description", "the kind of link")
+    return {"$schema": DIALECT, "title": "klipper-bridge", **schema}
 
 
 def _json(document: Json) -> bytes:

@@ -17,7 +17,8 @@ both name the same. They are converted to the types given here. A hint behind th
 that is not enough: `?seconds:int=120`, `?enabled:bool=true`, `?factor:float=0.5`,
 `?value:json=%7B%22a%22%3A1%7D`. A list is `?name=a,b`.
 
-Addresses of `http.trusted` need no key; all others send `http.api_key` as `X-Api-Key`.
+Addresses of `http.trusted` need neither key nor token; all others send the API key as `X-Api-Key`, the
+token of a login as `Authorization: Bearer …`, or answer the HTTP Digest challenge with the API key as their password.
 The same methods take JSON-RPC 2.0 at `POST /server/jsonrpc` and at the WebSocket `/websocket`."""
 
 IN_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -45,7 +46,7 @@ def openapi(registry: Registry, version: str) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "klipper-bridge", "version": version, "description": ABOUT},
         "servers": [_server()],
-        "security": [{"apiKey": []}, {}],
+        "security": [{"apiKey": []}, {"bearer": []}, {"digest": []}, {}],
         "tags": [
             {"name": name, "description": about}
             for name, about in sorted({entry.capability: entry.about for entry in found.entries}.items())
@@ -54,7 +55,11 @@ def openapi(registry: Registry, version: str) -> Json:
         "components": {
             "schemas": found.definitions,
             "responses": {"Error": _answer("Why it failed.", found.extra["failure"])},
-            "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"}},
+            "securitySchemes": {
+                "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "digest": {"type": "http", "scheme": "digest"},
+            },
         },
     }
 

@@ -10,6 +10,7 @@ from bridge.files.entry import Look
 from bridge.roots import Place, Roots
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # a zip knows no time before
+LATEST = (2107, 12, 31, 23, 59, 58)
 _PIECE = 1024 * 1024
 
 
@@ -44,9 +45,9 @@ def _below(roots: Roots, place: Place) -> Iterator[Place]:
 
 
 def _add(packed: zipfile.ZipFile, place: Place, method: int) -> None:
-    with place.file.open("rb") as source:
+    with disk.speaking_of(place.shown), place.file.open("rb") as source:
         stamp = time.localtime(place.file.stat().st_mtime)[:6]
-        entry = zipfile.ZipInfo(place.shown, max(stamp, EARLIEST))
+        entry = zipfile.ZipInfo(place.shown, min(max(stamp, EARLIEST), LATEST))
         entry.compress_type = method
         with packed.open(entry, "w", force_zip64=True) as out:
             while piece := source.read(_PIECE):

@@ -43,7 +43,9 @@ def said(error: OSError, what: str) -> BridgeError:
     """One error of the system about one file of a client."""
     number = error.errno or 0
     if number in _FULL:
-        return NoSpace("There is not enough space on the disk; nothing was written. Delete something and try again")
+        return NoSpace(
+            "There is not enough space on the disk; nothing was written. Delete something and try again"
+        )
     if number in _SAID:
         kind, text = _SAID[number]
         return kind(text.format(what))
@@ -85,7 +87,9 @@ def copy(source: Path, target: Path, hidden: Callable[[str], bool] = lambda _pat
     except shutil.Error as error:
         remove(target)
         first = error.args[0][0][2] if error.args and error.args[0] else ""
-        raise OSError(errno.ENOSPC if "space" in str(first) else errno.EIO, "not everything was copied") from error
+        raise OSError(
+            errno.ENOSPC if "space" in str(first) else errno.EIO, "not everything was copied"
+        ) from error
     except BaseException:
         remove(target)
         raise
@@ -109,19 +113,6 @@ def put_aside(target: Path) -> Path:
     aside = temporary(target.parent)
     target.rename(aside)
     return aside
-
-
-def replace(source: Path, target: Path) -> None:
-    """Give a file its name; from another disk it is copied beside it first."""
-    try:
-        source.replace(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        beside = temporary(target.parent)
-        copy(source, beside)
-        beside.replace(target)
-        remove(source)
 
 
 def sweep(folders: list[Path]) -> int:

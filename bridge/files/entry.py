@@ -23,9 +23,7 @@ class Entry:
     @classmethod
     def of(cls, found: os.stat_result) -> "Entry":
         """From what the disk says of it."""
-        return cls(
-            stat.S_ISDIR(found.st_mode), found.st_size, found.st_mtime, found.st_ino, found.st_dev
-        )
+        return cls(stat.S_ISDIR(found.st_mode), found.st_size, found.st_mtime, found.st_ino, found.st_dev)
 
     def same_thing(self, other: "Entry") -> bool:
         """Whether the other is this one under another name."""
@@ -68,9 +66,7 @@ class Look:
             return {}
         return found
 
-    def walk(
-        self, enter: Callable[[Place], bool] = lambda _place: True
-    ) -> Iterator[tuple[Place, Listing]]:
+    def walk(self, enter: Callable[[Place], bool] = lambda _place: True) -> Iterator[tuple[Place, Listing]]:
         """The folder and all below it; links to folders are not followed."""
         waiting = [self._start]
         while waiting:

@@ -49,7 +49,7 @@ class Index:
         tree = self._trees.get(root)
         return [path for path, _ in tree.files(below)] if tree else []
 
-    async def list(self, name: str) -> list[FileInfo]:
+    async def listing(self, name: str) -> list[FileInfo]:
         """Every file of a root; of gcodes only G-code."""
         root = self._roots.get(name)
         if not self.knows(root):
@@ -57,6 +57,11 @@ class Index:
         if name not in self._lists:
             self._lists[name] = _infos(root, self._trees[name].files())
         return self._lists[name]
+
+    def entry(self, place: Place) -> Entry | None:
+        """What is known to be at a place."""
+        tree = self._trees.get(place.root.name)
+        return tree.get(place.path) if tree else None
 
     def put(self, place: Place, entry: Entry) -> None:
         """Something is there now."""
@@ -95,7 +100,7 @@ class Index:
     async def _follow(
         self, root: Root, waiting: list[str], found: Differences, *, patient: bool = False
     ) -> set[str]:
-        """Take over folders, and every folder that is new in them; the patient wait for files to be written."""
+        """Take over folders and all that is new in them; the `patient` leave out what is being written."""
         tree, again = self._trees.setdefault(root.name, Tree()), set[str]()
         while waiting:
             path = waiting.pop()
@@ -118,7 +123,7 @@ class Index:
         return again
 
     def _tree(self, place: Place) -> Tree | None:
-        """The tree to be changed; what is reached through a link is told under its real name by the watcher."""
+        """The tree to be changed; what is reached by a link is told by the watcher, under its real name."""
         self._lists.pop(place.root.name, None)
         tree = self._trees.get(place.root.name)
         pictures = place.root.name == GCODES and PICTURES in place.path.split("/")

@@ -57,9 +57,9 @@ class Uploaded(msgspec.Struct, frozen=True, omit_defaults=True):
     """What became of an upload; `print_refused` is why a print that was wished for did not start."""
 
     item: Item
+    action: Literal["create_file"]
     print_started: bool | msgspec.UnsetType = msgspec.UNSET  # told of G-code alone
     print_queued: bool | msgspec.UnsetType = msgspec.UNSET
-    action: Literal["create_file"] = msgspec.field(default="create_file")
     print_refused: str | None = None
 
 
@@ -77,9 +77,7 @@ class Started(Protocol):
 
 def item(place: Place, entry: Entry) -> Item:
     """What is there."""
-    return Item(
-        place.path, place.root.name, entry.modified, entry.size, place.root.permissions
-    )
+    return Item(place.path, place.root.name, entry.modified, entry.size, place.root.permissions)
 
 
 def gone(root: Root, path: str) -> Item:

@@ -1,21 +1,20 @@
 """What clients do to files: each visible step is one rename, seen by nobody half done."""
 
 import asyncio
-import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from bridge.errors import BadRequest, Forbidden, NotFound
 from bridge.files import archive, disk
-from bridge.files.entry import Entry, Look, stat_entry
+from bridge.files.entry import Entry, stat_entry
 from bridge.files.index import PICTURES, Index
 from bridge.files.items import FileChange, Item, SourceItem, gone, item
 from bridge.roots import Place, Roots
-
-log = logging.getLogger(__name__)
 
 InUse = Callable[[], Path | None]  # the file that is printing
 
@@ -36,10 +35,11 @@ class Operations:
     async def make_folder(self, path: str) -> FileChange:
         """Make one folder."""
         place = self._writable(path)
+        self._check_parent(place)
         async with self._index.turn:
             with disk.speaking_of(place.shown):
                 await asyncio.to_thread(place.file.mkdir)
-            return await self._created(place)
+            return self._created(place)
 
     async def make_folders(self, place: Place) -> None:
         """Make a folder, and those it is in, where they are missing."""
@@ -52,7 +52,7 @@ class Operations:
                 with disk.speaking_of(folder.shown):
                     await asyncio.to_thread(folder.file.mkdir, exist_ok=True)
                 if self._index.entry(folder) is None:
-                    self._index.tell(await self._created(folder))
+                    self._created(folder)
 
     async def delete_folder(self, path: str, *, force: bool) -> FileChange:
         """Delete a folder; one that holds something only by `force`."""
@@ -60,8 +60,7 @@ class Operations:
         if not place.file.is_dir():
             raise BadRequest(f"{place.shown} is no folder; server.files.delete_file deletes files")
         self._check_free(place)
-        listing = await asyncio.to_thread(Look(self._roots, place).folder, place, links=True)
-        if not force and listing and set(listing) != {PICTURES}:
+        if not force and await asyncio.to_thread(_names, place) - {PICTURES}:
             raise BadRequest(f"{place.shown} is not empty; force=true deletes it with all that is in it")
         async with self._index.turn:
             with disk.speaking_of(place.shown):
@@ -91,22 +90,20 @@ class Operations:
             self._check_free(place)
         if there.shown.startswith(f"{here.shown}/"):
             raise BadRequest(f"{here.shown} cannot go into itself")
-        with disk.speaking_of(here.shown):
-            beside = await asyncio.to_thread(self._carried, here, there)
+        with disk.speaking_of(there.shown):
+            beside = await asyncio.to_thread(_carried, here.file, there)
         async with self._index.turn:
             with disk.speaking_of(there.shown):
-                await asyncio.to_thread((beside or here.file).rename, there.file)
+                await asyncio.to_thread(beside.rename, there.file)
                 entry = self._entry(there)
+                aside = None if beside == here.file else await asyncio.to_thread(disk.put_aside, here.file)
             self._index.move(here, there, entry)
-            kind = "move_dir" if entry.folder else "move_file"
-            origin = SourceItem(here.path, here.root.name)
-            change = FileChange(kind, item(there, entry), origin)  # type: ignore[arg-type]  # one of two
-            aside = await asyncio.to_thread(_out_of_sight, here.file) if beside else None
-        await self._adopt(there, entry)
-        self._tell(change)
+        if here.root != there.root:
+            await self._adopt(there, entry)
         if aside is not None:
             await asyncio.to_thread(disk.remove, aside)
-        return change
+        action: Literal["move_dir", "move_file"] = "move_dir" if entry.folder else "move_file"
+        return self._tell(FileChange(action, item(there, entry), SourceItem(here.path, here.root.name)))
 
     async def copy(self, source: str, dest: str) -> FileChange:
         """Copy a file or a folder; into a folder where `dest` is one."""
@@ -136,11 +133,16 @@ class Operations:
     async def put(self, temporary: Path, there: Place) -> FileChange:
         """Give what was written its name, over what had it before; nothing is left on errors."""
         try:
+            with disk.speaking_of(there.shown):
+                beside = await asyncio.to_thread(_carried, temporary, there)
+                if beside != temporary:
+                    await asyncio.to_thread(disk.remove, temporary)
+                    temporary = beside
             async with self._index.turn:
                 self._check_free(there)
                 with disk.speaking_of(there.shown):
                     replaced = there.file.exists()
-                    await asyncio.to_thread(disk.replace, temporary, there.file)
+                    await asyncio.to_thread(temporary.replace, there.file)
                     entry = self._entry(there)
                 self._index.put(there, entry)
         except BaseException:
@@ -151,25 +153,17 @@ class Operations:
             return self._tell(FileChange("create_dir", item(there, entry)))
         return self._tell(FileChange("modify_file" if replaced else "create_file", item(there, entry)))
 
-    def _carried(self, here: Place, there: Place) -> Path | None:
-        """A copy beside the target when that is on another disk; None when a rename will do."""
-        if here.file.lstat().st_dev == there.file.parent.stat().st_dev:
-            return None
-        beside = disk.temporary(there.file.parent)
-        disk.copy(here.file, beside)
-        return beside
-
     async def _adopt(self, place: Place, entry: Entry) -> None:
         if entry.folder:
             await self._index.adopt(place)
 
-    async def _created(self, place: Place) -> FileChange:
+    def _created(self, place: Place) -> FileChange:
         entry = self._entry(place)
         self._index.put(place, entry)
         return self._tell(FileChange("create_dir", item(place, entry)))
 
     def _tell(self, change: FileChange) -> FileChange:
-        self._index.tell(change)
+        self._index.changed.emit(change)
         return change
 
     def _entry(self, place: Place) -> Entry:
@@ -211,12 +205,23 @@ class Operations:
 
     def _check_free(self, place: Place) -> None:
         """Refuse what would pull a file from under a print, or show what is hidden."""
-        used = self._in_use()
-        if used is not None and (used == place.file or place.file in used.parents):
+        real, used = Path(os.path.realpath(place.file)), self._in_use()
+        if used is not None and (used == real or real in used.parents):
             raise Forbidden(f"{place.shown} is printing; wait until that has ended")
-        if self._roots.holds_reserved(str(place.file)):
+        if self._roots.holds_reserved(str(real)):
             raise Forbidden(f"{place.shown} holds files that the bridge needs")
 
 
-def _out_of_sight(target: Path) -> Path:
-    return disk.put_aside(target)
+def _names(place: Place) -> set[str]:
+    with disk.speaking_of(place.shown):
+        return {path.name for path in place.file.iterdir()}
+
+
+def _carried(source: Path, there: Place) -> Path:
+    """What can be renamed to the target: the source itself, or a copy of it on the target's disk."""
+    folder = there.file.parent
+    if source.lstat().st_dev == folder.stat().st_dev:
+        return source
+    beside = disk.temporary(folder)
+    disk.copy(source, beside)
+    return beside

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -42,7 +41,9 @@ class Watcher:
             folders, stop, self._deaf = self._folders(), asyncio.Event(), False
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(folders, stop))
-                await asyncio.sleep(0)  # it watches from its first step on; what came before is looked for now
+                await asyncio.sleep(
+                    0
+                )  # it watches from its first step on; what came before is looked for now
                 try:
                     await self._follow(folders)
                 finally:
@@ -57,9 +58,9 @@ class Watcher:
         found: Folders = {}
         for root in self._roots:
             for folder in self._index.folders(root):
-                path = os.path.realpath(root.folder) + (f"/{folder}" if folder else "")
-                if os.path.isdir(path):
-                    found[path] = (root, folder)
+                path = root.folder.resolve() / folder
+                if path.is_dir():
+                    found[str(path)] = (root, folder)
                 else:
                     self._incomplete = True
         return found
@@ -77,8 +78,8 @@ class Watcher:
         except (OSError, RuntimeError) as error:
             self._deaf = True
             self._nag.warn(
-                f"the kernel does not tell of changed files ({error}); they are looked for every {BLIND:g} s. "
-                "A larger fs.inotify.max_user_watches may help"
+                f"the kernel does not tell of changed files ({error}); we look every {BLIND:g} s; "
+                "a larger fs.inotify.max_user_watches may help"
             )
 
     async def _follow(self, folders: Folders) -> None:

@@ -1,11 +1,13 @@
 """Thumbnails on the disk: what a G-code file carries goes to `.thumbs/`; a 32x32 is made where missing."""
 
+import contextlib
 import hashlib
 import io
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 from PIL import Image
 
 from bridge.gcode.metadata import Thumbnail
@@ -64,6 +66,29 @@ def write_thumbnails(pictures: list[Picture], path: Path, target: Path) -> list[
     for picture in ready:
         _write(target, _file_name(path.stem, picture), picture.data)
     return describe(ready, path)
+
+
+def rename_thumbnails(pictures: list[Thumbnail], before: Path, path: Path, target: Path) -> list[Thumbnail]:
+    """The file that has these pictures was moved out of the folder `before` to `path`: they follow it."""
+    renamed: list[Thumbnail] = []
+    for picture in pictures:
+        source = before / picture.relative_path
+        name = _name(path.stem, picture.width, picture.height, source.suffix)
+        target.mkdir(parents=True, exist_ok=True)
+        try:
+            source.replace(target / name)
+        except FileNotFoundError:
+            continue
+        renamed.append(msgspec.structs.replace(picture, relative_path=f"{FOLDER}/{name}"))
+    return renamed
+
+
+def remove_thumbnails(pictures: list[Thumbnail], target: Path) -> None:
+    """The file that has these pictures is gone: they and an empty folder go too."""
+    for picture in pictures:
+        (target / Path(picture.relative_path).name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # others are still in it
+        target.rmdir()
 
 
 def largest_png(path: Path, limit: int) -> bytes | None:
@@ -147,7 +172,11 @@ def _write(folder: Path, name: str, data: bytes) -> None:
 
 def _file_name(stem: str, picture: Picture) -> str:
     """`STEM-WxH.png`; a stem that would make it too long for the disk is cut and marked with its digest."""
-    end = f"-{picture.width}x{picture.height}.{'jpg' if picture.format == 'jpg' else 'png'}"
+    return _name(stem, picture.width, picture.height, ".jpg" if picture.format == "jpg" else ".png")
+
+
+def _name(stem: str, width: int, height: int, suffix: str) -> str:
+    end = f"-{width}x{height}{suffix}"
     raw = stem.encode("utf-8", "replace")
     if len(raw) + len(end) <= MAX_NAME:
         return raw.decode() + end

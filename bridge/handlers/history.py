@@ -10,13 +10,12 @@ from msgspec import Meta
 from bridge.errors import BadParams
 from bridge.gcode.library import Library
 from bridge.jobs.fields import AuxiliaryField
-from bridge.jobs.ledger import TOTALS, Ledger, Record, name_of
+from bridge.jobs.ledger import ALL, FIGURES, Ledger, Record, name_of
+from bridge.jobs.totals import ZERO
 from bridge.jobs.tracker import JobTracker
 from bridge.rpc import Access, Call, Notice, rpc
 
 Uid = Annotated[str, Meta(pattern="^[0-9A-Fa-f]{1,15}$", description="the job_id of a record")]
-ALL = -1  # SQL's word for no limit
-
 REDUNDANT = ("job_id", "print_start_time")  # in the metadata of a record
 
 
@@ -127,7 +126,7 @@ class History:
         found = await self._ledger.page(
             where=where, newest_first=order == "desc", limit=limit or ALL, start=start
         )
-        jobs = await asyncio.to_thread(self._entries, [(one.doc_id, one) for one in found])
+        jobs = await asyncio.to_thread(self._entries, [self._of_now(one.doc_id, one) for one in found])
         return JobList(len(jobs), jobs)
 
     @rpc("server.history.get_job", "GET", path="/server/history/job", access=Access.READ)
@@ -135,7 +134,7 @@ class History:
         """One record."""
         number = int(uid, 16)
         found = await self._ledger.get(number)
-        return OneJob((await asyncio.to_thread(self._entries, [(number, found)]))[0])
+        return OneJob((await asyncio.to_thread(self._entries, [self._of_now(number, found)]))[0])
 
     @rpc("server.history.delete_job", "DELETE", path="/server/history/job", access=Access.FILES)
     async def delete_job(
@@ -164,12 +163,18 @@ class History:
         """Begin the totals anew; the answer is what they were."""
         return LastTotals(*_totals(await self._ledger.reset()))
 
+    def _of_now(self, number: int, document: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
+        """A record and its number; that of the running job with its figures of now."""
+        running = self._tracker.running if number == self._ledger.current else None
+        if running is None:
+            return number, document
+        now = msgspec.to_builtins(running)
+        return number, {**document, **{name: now[name] for name in FIGURES}}
+
     def _entries(self, found: Sequence[tuple[int, Mapping[str, Any]]]) -> list[JobEntry]:
         return [self._entry(number, document) for number, document in found]
 
     def _entry(self, number: int, document: Mapping[str, Any]) -> JobEntry:
-        live = self._tracker.running if number == self._ledger.current else None
-        figures: Mapping[str, Any] = msgspec.to_builtins(live) if live is not None else document
         metadata = document.get("metadata") or {}
         filename = document.get("filename", "")
         return JobEntry(
@@ -180,11 +185,11 @@ class History:
             status=document.get("status", ""),
             start_time=document.get("start_time", 0.0),
             end_time=document.get("end_time"),
-            print_duration=figures.get("print_duration", 0.0),
-            total_duration=figures.get("total_duration", 0.0),
-            filament_used=figures.get("filament_used", 0.0),
+            print_duration=document.get("print_duration", 0.0),
+            total_duration=document.get("total_duration", 0.0),
+            filament_used=document.get("filament_used", 0.0),
             metadata={name: value for name, value in metadata.items() if name not in REDUNDANT},
-            auxiliary_data=msgspec.convert(figures.get("auxiliary_data", []), list[AuxiliaryField]),
+            auxiliary_data=list(document.get("auxiliary_data") or ()),
         )
 
     def _unmodified(self, filename: str, metadata: Mapping[str, Any]) -> bool:
@@ -204,4 +209,4 @@ def _totals(found: Mapping[str, Any]) -> tuple[JobTotals, list[AuxiliaryTotal]]:
         AuxiliaryTotal(one["provider"], one["field"], one["maximum"], one["total"])
         for one in found["auxiliary"].values()
     ]
-    return JobTotals(**{name: found[name] for name in TOTALS}), auxiliary
+    return JobTotals(**{name: found[name] for name in ZERO}), auxiliary

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -16,15 +16,18 @@ from bridge.jobs.watch import JobChange, JobEvent, JobWatch
 from bridge.klippy.commands import Commands
 from bridge.klippy.state import Klippy, KlippyInfo, KlippyState
 from bridge.lifecycle import Crew
+from bridge.roots import shown
 from bridge.rpc import Access, Call, Notice, rpc
 from bridge.signals import Signal
-from bridge.store import Store
+from bridge.store import Document, Store
 
 log = logging.getLogger(__name__)
 
 MAX_JOBS = 1000
-ENDS = (JobEvent.COMPLETE, JobEvent.CANCELLED, JobEvent.ERROR)
+FAILED = (JobEvent.CANCELLED, JobEvent.ERROR, JobEvent.KLIPPY_SHUTDOWN, JobEvent.KLIPPY_DISCONNECT)
+ENDS = (JobEvent.COMPLETE, *FAILED)
 QueueState = Literal["ready", "loading", "starting", "paused"]
+Action = Literal["state_changed", "jobs_added", "jobs_removed", "jobs_reordered", "job_loaded"]
 Filenames = Annotated[list[str], Meta(description="paths relative to gcodes, in the order of printing")]
 
 
@@ -48,7 +51,7 @@ class QueueStatus(msgspec.Struct, frozen=True):
 class QueueChange(msgspec.Struct, frozen=True):
     """What happened to the queue; the jobs are told when they changed."""
 
-    action: Literal["state_changed", "jobs_added", "jobs_removed", "jobs_reordered", "job_loaded"]
+    action: Action
     updated_queue: list[QueuedJob] | None
     queue_state: QueueState
     reason: str | None = None
@@ -91,29 +94,34 @@ class JobQueue:
         self._table = store.table("job_queue")
         self._library, self._klippy, self._commands = library, klippy, commands
         self._watch, self._settings = watch, settings
-        self._row = 0
+        self._row = 1  # of the one document that holds all jobs
         self._jobs: list[_Waiting] = []
-        self._early: JobChange | None = None  # the end of a job that was over before it seemed to start
         self._state: QueueState = "ready"
         self._reason: str | None = None
+        self._load = 0  # counts the loads: one that was aborted finds another number
+        self._pause_next = False  # a pause that was asked for while a job was being started
+        self._early: JobChange | None = None  # the end of a job that was over before it seemed to start
         self._turn = asyncio.Lock()
         self._crew = Crew()
         klippy.changed.connect(self._klippy_changed)
-        klippy.offer("pause_job_queue", lambda _params: self._later(self._pause(None)))
-        klippy.offer("start_job_queue", lambda _params: self._later(self._go()))
+        klippy.offer("pause_job_queue", lambda _params: self._pause())
+        klippy.offer("start_job_queue", lambda _params: self._go())
         watch.changed.connect(self._job_changed)
 
     async def open(self) -> None:
         """Take up the queue where it was left; it starts by itself only if the configuration says so."""
-        stored = await self._table.all()
-        self._row = stored[0].doc_id if stored else await self._table.insert({"jobs": []})
-        try:
-            self._jobs = msgspec.convert(stored[0].get("jobs", []) if stored else [], list[_Waiting])
-        except msgspec.ValidationError as error:
-            log.warning("the stored job queue cannot be read and is begun anew: %s", error)
+        for stored in (await self._table.all())[:1]:
+            self._row = stored.doc_id
+            self._take_up(stored.get("jobs"))
         if self._jobs and not self._settings.load_on_startup:
             self._state, self._reason = "paused", "the bridge has restarted"
         self.status_changed.emit(self.status)
+
+    def _take_up(self, stored: object) -> None:
+        try:
+            self._jobs = msgspec.convert(stored, list[_Waiting])
+        except msgspec.ValidationError as error:
+            log.warning("the stored job queue cannot be read and is begun anew: %s", error)
 
     async def run(self) -> None:
         """Own the tasks that load and start jobs."""
@@ -153,38 +161,40 @@ class JobQueue:
         self,
         call: Call,
         *,
-        job_ids: Annotated[list[str], Meta(description="the jobs to take out")] | None = None,
+        job_ids: Annotated[list[str] | None, Meta(description="the jobs to take out")] = None,
         all: Annotated[bool, Meta(description="empty the queue")] = False,  # noqa: A002 - the API's name
     ) -> QueueStatus:
-        """Take jobs out of the queue; nothing is taken out unless every job is in it."""
-        if not all and not job_ids:
+        """Take jobs out of the queue; ids that are not in it are ignored."""
+        if not all and job_ids is None:
             raise BadParams("Missing argument 'job_ids': name jobs, or say all=true")
         async with self._turn:
-            doomed = {job.job_id for job in self._jobs} if all else set(job_ids or [])
-            self._require(doomed)
-            await self._replace([job for job in self._jobs if job.job_id not in doomed], "jobs_removed")
+            kept = [] if all else [job for job in self._jobs if job.job_id not in (job_ids or ())]
+            if kept != self._jobs:
+                await self._replace(kept, "jobs_removed")
         return self.status
 
     @rpc("server.job_queue.jump", "POST", access=Access.CONTROL)
-    async def jump(self, call: Call, *, job_id: str) -> QueueStatus:
+    async def jump(
+        self, call: Call, *, job_id: Annotated[str, Meta(description="the job to come next")]
+    ) -> QueueStatus:
         """Put a job at the front of the queue."""
         async with self._turn:
-            self._require({job_id})
-            rest = [job for job in self._jobs if job.job_id != job_id]
             first = [job for job in self._jobs if job.job_id == job_id]
-            await self._replace([*first, *rest], "jobs_reordered")
+            if not first:
+                raise NotFound(f"There is no job {shown(job_id)} in the queue")
+            await self._replace([*first, *self._without(job_id)], "jobs_reordered")
         return self.status
 
     @rpc("server.job_queue.pause", "POST", access=Access.CONTROL)
     async def pause(self, call: Call) -> QueueStatus:
-        """Load no further job after the present one."""
-        await self._pause(None)
+        """Load no further job after the present one; a load under way is aborted."""
+        self._pause()
         return self.status
 
     @rpc("server.job_queue.start", "POST", access=Access.CONTROL)
     async def start(self, call: Call) -> QueueStatus:
         """Make the queue ready; with an idle printer the first job is loaded at once."""
-        await self._go()
+        self._go()
         return self.status
 
     async def start_or_queue(self, filename: str, user: str | None, *, may_queue: bool) -> Started:
@@ -202,14 +212,12 @@ class JobQueue:
 
     def _waiting(self, filename: str, user: str | None) -> _Waiting:
         """A new job for a file that exists inside gcodes."""
-        name = filename.strip("/").removeprefix("gcodes/") if filename.startswith("/") else filename
-        self._library.path(name)
+        self._library.path(filename)
+        name = "/".join(part for part in filename.split("/") if part)
         return _Waiting(name, f"{uuid.uuid4().int >> 64:016X}", time.time(), user)
 
-    def _require(self, job_ids: set[str]) -> None:
-        unknown = job_ids - {job.job_id for job in self._jobs}
-        if unknown:
-            raise NotFound(f"There is no job {', '.join(sorted(unknown))[:200]} in the queue")
+    def _without(self, job_id: str) -> list[_Waiting]:
+        return [job for job in self._jobs if job.job_id != job_id]
 
     def _view(self) -> list[QueuedJob]:
         now = time.time()
@@ -218,66 +226,86 @@ class JobQueue:
             for job in self._jobs
         ]
 
-    async def _replace(self, jobs: list[_Waiting], action: Any) -> None:
+    async def _replace(self, jobs: list[_Waiting], action: Action) -> None:
         """Write the queue down, then take it over and tell."""
         if len(jobs) > MAX_JOBS:
             raise Conflict(f"The queue holds at most {MAX_JOBS} jobs")
-        await self._table.update({"jobs": msgspec.to_builtins(jobs)}, doc_ids=[self._row])
+        await self._table.upsert(Document({"jobs": msgspec.to_builtins(jobs)}, self._row))
         self._jobs = jobs
-        self._tell(action, jobs_too=True)
+        self._tell(action, self._view())
 
     def _become(self, state: QueueState, reason: str | None = None) -> None:
         if (state, reason) != (self._state, self._reason):
             self._state, self._reason = state, reason
             if reason:
                 log.warning("the job queue is paused: %s", reason)
-            self._tell("state_changed", jobs_too=False)
+            self._tell("state_changed", None)
 
-    def _tell(self, action: Any, *, jobs_too: bool) -> None:
-        self.changed.emit(QueueChange(action, self._view() if jobs_too else None, self._state, self._reason))
+    def _tell(self, action: Action, jobs: list[QueuedJob] | None) -> None:
+        self.changed.emit(QueueChange(action, jobs, self._state, self._reason))
         self.status_changed.emit(self.status)
 
-    def _later(self, work: Any) -> None:
-        self._crew.start(work)
-
-    async def _pause(self, reason: str | None) -> None:
-        if self._state != "starting":  # a start that Klippy has already been asked for goes on
+    def _pause(self, reason: str | None = None) -> None:
+        if self._state == "starting":  # Klippy has been asked already: that job goes on
+            self._pause_next = True
+        else:
             self._become("paused", reason)
 
-    async def _go(self) -> None:
+    def _go(self) -> None:
         """Make the queue ready, and load the first job into an idle printer."""
+        self._pause_next = False
         if self._state in ("loading", "starting"):
             return
-        if self._jobs and not self._klippy.ready:
-            raise Conflict(f"The queue was not started: Klippy is {self._klippy.info.state.value}")
-        self._become("ready")
-        if self._jobs and self._watch.active is None:
-            self._load()
+        if self._jobs and self._klippy.ready and self._watch.active is None:
+            self._load_first()
+        else:
+            self._become("ready")
 
-    def _load(self) -> None:
+    def _load_first(self) -> None:
+        self._load += 1
         self._become("loading")
-        self._later(self._load_next())
+        self._crew.start(self._load_and_start(self._load))
 
-    async def _load_next(self) -> None:
-        """Wait and prepare as configured, then start the first job whose file is still there."""
+    async def _load_and_start(self, load: int) -> None:
         try:
             await self._prepare()
-            if self._state != "loading":
-                return  # paused meanwhile
-            async with self._turn:
-                job = await self._first_that_exists()
-            if job is None:
-                self._become("ready")
-                return
-            self._become("starting")
-            self._early = None
-            await self._commands.start_print(job.filename, job.user)
+            job = await self._next_job(load)
+            if job is not None:
+                await self._start(job)
         except BridgeError as error:
-            self._become("paused", f"{error}")
-            return
+            if self._load == load and self._state != "paused":
+                self._become("paused", str(error))
+
+    async def _prepare(self) -> None:
+        if self._settings.job_transition_delay:
+            await asyncio.sleep(self._settings.job_transition_delay)
+        if self._settings.job_transition_gcode and self._state == "loading":
+            await self._commands.script(self._settings.job_transition_gcode)
+
+    async def _next_job(self, load: int) -> _Waiting | None:
+        """The first job whose file is still there, unless the load was aborted meanwhile."""
         async with self._turn:
-            await self._replace([one for one in self._jobs if one.job_id != job.job_id], "job_loaded")
-        self._become("ready")
+            gone = 0
+            while gone < len(self._jobs) and self._library.state(self._jobs[gone].filename) is None:
+                log.warning("the queued job %s is skipped: its file is gone", self._jobs[gone].filename)
+                gone += 1
+            if gone:
+                await self._replace(self._jobs[gone:], "jobs_removed")
+            if self._state != "loading" or self._load != load:
+                return None
+            if not self._jobs or self._watch.active is not None:  # emptied, or somebody else was faster
+                self._become("ready")
+                return None
+            self._become("starting")
+            return self._jobs[0]
+
+    async def _start(self, job: _Waiting) -> None:
+        """Have Klippy print it; only then it leaves the queue, so that a power cut cannot lose it."""
+        self._early, self._pause_next = None, False
+        await self._commands.start_print(job.filename, job.user)
+        async with self._turn:
+            await self._replace(self._without(job.job_id), "job_loaded")
+        self._become("paused" if self._pause_next else "ready")
         self._catch_up()
 
     def _catch_up(self) -> None:
@@ -285,27 +313,9 @@ class JobQueue:
         if self._early is not None:
             self._job_changed(self._early)
 
-    async def _prepare(self) -> None:
-        if self._settings.job_transition_delay:
-            await asyncio.sleep(self._settings.job_transition_delay)
-        if self._settings.job_transition_gcode:
-            await self._commands.script(self._settings.job_transition_gcode)
-
-    async def _first_that_exists(self) -> _Waiting | None:
-        for number, job in enumerate(self._jobs):
-            if self._library.state(job.filename) is not None:
-                return job
-            log.warning("the queued job %s is skipped: its file is gone", job.filename)
-            await self._replace(self._jobs[:number] + self._jobs[number + 1 :], "jobs_removed")
-            return await self._first_that_exists()
-        return None
-
     def _klippy_changed(self, info: KlippyInfo) -> None:
-        if info.state is KlippyState.READY:
-            if self._state == "ready" and self._jobs and self._settings.load_on_startup:
-                self._later(self._go())
-        elif self._jobs and info.state in (KlippyState.SHUTDOWN, KlippyState.DISCONNECTED):
-            self._become("paused", f"Klippy is {info.state.value}")
+        if info.state is KlippyState.READY and self._state == "ready" and self._settings.load_on_startup:
+            self._go()
 
     def _job_changed(self, change: JobChange) -> None:
         """After a job: the next one, if wished for; one that failed leaves a bed to look at."""
@@ -317,6 +327,12 @@ class JobQueue:
             if not self._settings.automatic_transition:
                 self._become("paused")
             elif self._jobs:
-                self._load()
-        elif change.event in (JobEvent.CANCELLED, JobEvent.ERROR) and self._jobs:
-            self._become("paused", f"the last job ended as '{change.event.value}'")
+                self._load_first()
+        elif change.event in FAILED and self._jobs:
+            self._become("paused", _failure(change))
+
+
+def _failure(change: JobChange) -> str:
+    """Why nothing follows this job."""
+    text = f"{change.filename} ended as '{change.event.value}'"
+    return f"{text}: {change.message.strip().splitlines()[0]}" if change.message.strip() else text

@@ -87,13 +87,14 @@ class Server:
         console: Console,
         sockets: SocketTable,
         components: list[str],
-        warnings: list[str],
+        warnings: Callable[[], list[str]],
+        directories: Callable[[], list[str]],
         restart: Callable[[], None],
     ) -> None:
         self._config, self._config_name = config, config_name
         self._klippy, self._link = klippy, link
         self._temperatures, self._console, self._sockets = temperatures, console, sockets
-        self._components, self._warnings = components, warnings
+        self._components, self._warnings, self._directories = components, warnings, directories
         self._restart = restart
 
     @rpc("server.info", "GET", access=Access.READ)
@@ -104,8 +105,8 @@ class Server:
             klippy_state=self._klippy.info.state.value,
             components=self._components,
             failed_components=[],
-            registered_directories=[],
-            warnings=self._warnings,
+            registered_directories=self._directories(),
+            warnings=self._warnings(),
             websocket_count=self._sockets.count,
             moonraker_version=MOONRAKER_VERSION,
             missing_klippy_requirements=self._klippy.machine.missing if self._klippy.ready else [],
@@ -176,12 +177,17 @@ class Server:
         access_token: str | None = None,
         api_key: str | None = None,
     ) -> ConnectionId:
-        """Say who one is; with a key also prove it."""
+        """Say who one is; with a key or a token also prove it."""
         client = self._sockets.of(call.client)
         if client is None:
             raise BadRequest("Only a WebSocket can identify itself")
-        client.identify(
-            name=client_name, version=version, kind=type, url=url, api_key=api_key or access_token
+        await client.identify(
+            name=client_name,
+            version=version,
+            kind=type,
+            url=url,
+            api_key=api_key,
+            access_token=access_token,
         )
         return ConnectionId(client.id)
 
@@ -198,6 +204,7 @@ def moonraker_sections(config: Config) -> dict[str, Any]:
             "host": http.host,
             "port": http.port,
             "klippy_uds_address": config.klippy.socket,
+            "max_upload_size": config.files.max_upload // 1_048_576,  # MB
             "max_websocket_connections": http.max_connections,
             "enable_debug_logging": config.logging.level == "debug",
         },
@@ -205,10 +212,17 @@ def moonraker_sections(config: Config) -> dict[str, Any]:
             "temperature_store_size": stores.temperature_store_size,
             "gcode_store_size": stores.gcode_store_size,
         },
+        "file_manager": {
+            "queue_gcode_uploads": config.files.queue_uploads,
+            "enable_object_processing": False,
+            "check_klipper_config_path": False,
+        },
+        **({"octoprint_compat": {"enable_ufp": True}} if config.files.octoprint else {}),
         "authorization": {
             "trusted_clients": http.trusted,
             "cors_domains": http.cors_origins,
-            "force_logins": False,
+            "force_logins": http.force_logins,
+            "default_source": "moonraker",
         },
         "mqtt": {
             "address": mqtt.host,

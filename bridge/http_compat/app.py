@@ -4,26 +4,28 @@ import asyncio
 import contextlib
 import errno
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import hdrs, web
+from multidict import istr
 
 from bridge.access import Guard
 from bridge.config import Http
 from bridge.errors import (
     BadRequest,
     BridgeError,
-    Busy,
     ConfigError,
     InternalError,
     MethodNotAllowed,
     Unauthorized,
 )
 from bridge.http_compat import answers, arguments
-from bridge.http_compat.guard import Gate, Visitor
+from bridge.http_compat.guard import Gate, Visitor, without_tokens
 from bridge.http_compat.klippysocket import KlippySockets
 from bridge.http_compat.origins import Origins, cors, preflight
-from bridge.http_compat.routes import Routes, allowed
+from bridge.http_compat.routes import Pages, Routes, allowed
 from bridge.http_compat.sockets import Sockets
 from bridge.http_compat.websocket import WebSockets
 from bridge.http_compat.wire import Server, Wire
@@ -32,6 +34,9 @@ from bridge.rpc import Registry, printable
 log = logging.getLogger(__name__)
 
 GOODBYE = 2.0  # seconds for clients to close
+NOSNIFF = istr("X-Content-Type-Options")
+OVERLOADS = (413, 429, 431)
+PRIVATE = "/access/"  # answers below it hold keys and tokens
 LAST_REQUESTS = 0.5  # seconds for requests under way at the end; aiohttp takes it twice
 
 _TAKEN = {
@@ -45,15 +50,26 @@ class HttpDoor:
     """Moonraker's HTTP API over a table of methods, and its WebSockets."""
 
     def __init__(
-        self, config: Http, registry: Registry, guard: Guard, sockets: Sockets, klippy_socket: Path
+        self,
+        config: Http,
+        registry: Registry,
+        guard: Guard,
+        sockets: Sockets,
+        klippy_socket: Path,
+        pages: Sequence[Pages] = (),
     ) -> None:
+        self._pages = pages
         self._config, self._registry, self._sockets = config, registry, sockets
-        self._gate = Gate(guard, Origins(config.cors_origins))
-        self._websockets = WebSockets(registry, sockets, self._gate, max_message=config.max_body)
+        self._guard = guard
+        self._gate = Gate(guard, Origins(config.cors_origins, config.hosts))
+        self._websockets = WebSockets(registry, sockets, max_message=config.max_body)
         self._klippysockets = KlippySockets(klippy_socket, max_message=config.max_body)
         self._routes = Routes(registry, max_body=config.max_body)
+        self._server: Server | None = None
         self._runner: web.ServerRunner | None = None
+        self._refused: Counter[int] = Counter()  # answers by status
         self.port = config.port
+        guard.changed.connect(lambda _change: self._review())
 
     @property
     def url(self) -> str:
@@ -65,11 +81,18 @@ class HttpDoor:
     async def open(self) -> None:
         """Build the routes from the table and bind the port, or raise ConfigError."""
         self._routes.add_methods()
+        for pages in self._pages:
+            pages.add_to(self._routes)
         self._routes.add("POST", "/server/jsonrpc", self._jsonrpc)
         self._routes.add("GET", "/websocket", self._websocket)
         self._routes.add("GET", "/klippysocket", self._klippysocket)
-        server = Server(self._handle, max_connections=self._config.max_connections)
-        self._runner = web.ServerRunner(server, shutdown_timeout=LAST_REQUESTS)
+        self._server = Server(
+            self._handle,
+            max_connections=self._config.max_connections,
+            max_per_address=self._config.max_connections_per_address,
+            shared=self._guard.is_proxy,
+        )
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=LAST_REQUESTS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._config.host, self._config.port)
         try:
@@ -97,23 +120,62 @@ class HttpDoor:
                 await asyncio.gather(self._websockets.close(), self._klippysockets.close())
         await self._runner.cleanup()
 
+    @property
+    def overloads(self) -> int:
+        """Requests that were refused because they were too large, too deep or too many."""
+        unread = self._server.too_large if self._server is not None else 0
+        return sum(self._refused[status] for status in OVERLOADS) + unread + self._websockets.refused
+
+    @property
+    def strangers(self) -> int:
+        """Requests that were refused for want of a right key, token or address."""
+        return self._refused[Unauthorized.status]
+
+    def _review(self) -> None:
+        """Look at all connections anew, once the answer that changed something is on its way."""
+
+        def review() -> None:
+            self._sockets.review()
+            self._klippysockets.review()
+
+        asyncio.get_running_loop().call_soon(review)
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Any request to its answer."""
         try:
             visitor = self._admit(request)
         except BridgeError as error:
+            self._refused[error.status] += 1
             return _refusal(error)
+        if visitor.identity.guessed:
+            await visitor.slow(visitor.identity)
         response = await self._outcome(request, visitor)
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and not response.prepared:
-            response.headers.update(cors(origin))
+        if not response.prepared:
+            self._finish(request, response)
         return response
+
+    def _finish(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """The headers that an answer needs whatever it is."""
+        headers = response.headers
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None:
+            headers.update(cors(origin))
+        if request.raw_path.startswith(PRIVATE):
+            headers[hdrs.CACHE_CONTROL] = "no-store"
+        if response.status >= 400:  # noqa: PLR2004 - what HTTP calls an error
+            self._refused[response.status] += 1
+            if response.status == Unauthorized.status:
+                for challenge in self._gate.challenges(request):
+                    headers.add(hdrs.WWW_AUTHENTICATE, challenge)
+        headers.setdefault(NOSNIFF, "nosniff")
 
     def _admit(self, request: web.BaseRequest) -> Visitor:
         """Who calls, unless there are too many or a page calls that may not."""
         wire = request.protocol
-        if isinstance(wire, Wire) and wire.surplus:
-            raise Busy(f"{self._config.max_connections} connections are open (http.max_connections)")
+        if isinstance(wire, Wire):
+            wire.begun()
+            if wire.surplus is not None:
+                raise wire.surplus
         visitor = self._gate.visitor(request)
         self._gate.check_page(request, visitor)
         return visitor
@@ -138,6 +200,8 @@ class HttpDoor:
         path, _, query = request.raw_path.partition("?")
         if not path.startswith("/"):  # the absolute form, as proxies send it
             path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
+        if "token=" in query:
+            query = without_tokens(query)
         verbs = self._routes.find(path)
         page = verbs.get(request.method)
         if page is not None:
@@ -160,11 +224,9 @@ class HttpDoor:
         answer = await self._registry.dispatch(payload, visitor)
         return answers.empty() if answer is None else answers.raw(answer)
 
-    async def _websocket(
-        self, request: web.BaseRequest, _query: str, _visitor: Visitor
-    ) -> web.StreamResponse:
+    async def _websocket(self, request: web.BaseRequest, _query: str, visitor: Visitor) -> web.StreamResponse:
         """Open to all: what a client may call is decided at each call."""
-        return await self._websockets.serve(request)
+        return await self._websockets.serve(request, visitor)
 
     async def _klippysocket(
         self, request: web.BaseRequest, _query: str, visitor: Visitor

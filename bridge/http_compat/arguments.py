@@ -2,14 +2,16 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import hdrs, web
 
-from bridge.errors import BadParams, BadRequest, ParseError, TooLarge
-from bridge.rpc import decode, printable
+from bridge.decoding import decode
+from bridge.errors import BadParams, BadRequest, ParseError, TooDeep, TooLarge
+from bridge.rpc import printable
 
 MAX_FIELDS = 1000  # of one query or form
 BODY_TIMEOUT = 30.0  # seconds a body may take to arrive
@@ -39,6 +41,7 @@ def _float(text: str) -> float:
     return number
 
 
+_SECRET = re.compile("password|token|key", re.IGNORECASE)  # names whose values no message shows
 _HINTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "int": (int, "a whole number"),
     "bool": (_bool, "true or false"),
@@ -65,10 +68,11 @@ def _hinted(key: str, value: str) -> tuple[str, Any]:
     convert, expected = _HINTS[hint]
     try:
         return name, convert(value)
+    except TooDeep:
+        raise
     except (ValueError, KeyError, ParseError) as error:
-        raise BadParams(
-            f"Argument '{printable(name)}': expected {expected}, got '{printable(value)}'"
-        ) from error
+        shown = "***" if _SECRET.search(name) else printable(value)
+        raise BadParams(f"Argument '{printable(name)}': expected {expected}, got '{shown}'") from error
 
 
 async def collect(request: web.BaseRequest, query: str, limit: int) -> dict[str, Any]:

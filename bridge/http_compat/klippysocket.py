@@ -26,7 +26,7 @@ class KlippySockets:
 
     def __init__(self, path: Path, *, max_message: int) -> None:
         self._path, self._max_message = path, max_message
-        self._open: set[web.WebSocketResponse] = set()
+        self._open: dict[web.WebSocketResponse, tuple[Visitor, asyncio.Transport]] = {}
         self._count = 0
 
     async def serve(self, request: web.BaseRequest, visitor: Visitor) -> web.StreamResponse:
@@ -37,7 +37,7 @@ class KlippySockets:
             raise Busy(f"{MAX_CONNECTIONS} clients already talk to Klippy's socket")
         self._count += 1
         try:
-            return await self._pass_through(request)
+            return await self._pass_through(request, visitor)
         finally:
             self._count -= 1
 
@@ -48,7 +48,14 @@ class KlippySockets:
             return_exceptions=True,
         )
 
-    async def _pass_through(self, request: web.BaseRequest) -> web.StreamResponse:
+    def review(self) -> None:
+        """Who may do what has changed: cut whoever may not talk to Klippy any more."""
+        for visitor, transport in tuple(self._open.values()):
+            identity = visitor.reviewed(visitor.identity)
+            if identity.refuse(Access.CONTROL, "klippysocket") is not None:
+                transport.abort()
+
+    async def _pass_through(self, request: web.BaseRequest, visitor: Visitor) -> web.StreamResponse:
         response = web.WebSocketResponse(
             compress=False, max_msg_size=self._max_message, heartbeat=HEARTBEAT, timeout=1.0
         )
@@ -60,7 +67,8 @@ class KlippySockets:
             raise KlippyUnavailable("Klippy's socket cannot be reached; is Klipper running?") from error
         try:
             await response.prepare(request)
-            self._open.add(response)
+            if request.transport is not None:
+                self._open[response] = (visitor, request.transport)
             await _first_of(_to_klippy(response, writer), _from_klippy(reader, response))
             async with asyncio.timeout(STALL):
                 await response.close()
@@ -69,7 +77,7 @@ class KlippySockets:
                 "a connection to /klippysocket ended: %s", errors.exceptions[0] or "one side took no more"
             )
         finally:
-            self._open.discard(response)
+            self._open.pop(response, None)
             writer.transport.abort()
             if request.transport is not None and response.prepared and not response.closed:
                 request.transport.abort()

@@ -1,9 +1,9 @@
-"""Which web pages may call: those of the same host name, and those that http.cors_origins names."""
+"""Which web pages may call, and under which names this machine is known to browsers."""
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
 
 from bridge.errors import ConfigError
 
@@ -16,6 +16,9 @@ MAX_REMEMBERED = 100  # host names that are not looked at anew
 
 # Names that nobody on the internet can own: a page cannot point one of them at this machine.
 _LOCAL = (".local", ".localhost", ".lan", ".home", ".internal", ".home.arpa", ".localdomain", ".fritz.box")
+_NAME = r"(?P<name>\[[0-9a-f:.%a-z]+\]|[a-z0-9._-]+)(?::\d{1,5})?"
+_PLACE, _ORIGIN = re.compile(_NAME), re.compile(r"[a-z][a-z0-9+.-]*://" + _NAME)
+_HOST = re.compile(r"[a-z0-9*]([a-z0-9.*_-]*[a-z0-9*])?|[0-9a-f:]+", re.IGNORECASE)
 
 _PATTERN = re.compile(
     r"(?:(?P<scheme>[a-z*][a-z0-9+.-]*)://)?(?P<host>[^/:\s]+|\[[0-9a-f:]+\])(?::(?P<port>\d+|\*))?/?"
@@ -23,20 +26,21 @@ _PATTERN = re.compile(
 
 
 class Origins:
-    """The configured origins, compiled."""
+    """The configured origins and host names, compiled."""
 
-    def __init__(self, patterns: Iterable[str]) -> None:
+    def __init__(self, patterns: Iterable[str], hosts: Iterable[str] = ()) -> None:
         parts = [_split(pattern) for pattern in patterns]
         self._known = [re.compile(_origin(*part)) for part in parts]
-        self._hosts = [re.compile(_glob(host)) for _, host, _ in parts]
+        names = (*(host for _, host, _ in parts), *map(_checked_host, hosts), socket.gethostname().lower())
+        self._hosts = [re.compile(_glob(name)) for name in names if name]
         self._seen: set[str] = set()
 
     def allows(self, origin: str, host: str | None) -> bool:
         """Whether a page of `origin` may call a server that it addressed as `host`."""
         if any(pattern.fullmatch(origin.lower()) for pattern in self._known):
             return True
-        page = _hostname(origin)
-        return page is not None and page == _hostname(f"//{host}")
+        page = _ORIGIN.fullmatch(origin.lower())
+        return page is not None and page["name"].strip("[]") == _hostname(host)
 
     def knows_host(self, host: str | None) -> bool:
         """Whether `host` can be this machine; a foreign name may be bent to it (DNS rebinding)."""
@@ -49,8 +53,8 @@ class Origins:
         return False
 
     def _is_ours(self, host: str) -> bool:
-        name = _hostname(f"//{host}")
-        if name is None:
+        name = (_hostname(host) or "").removesuffix(".")
+        if not name:
             return False
         if "." not in name or name.endswith(_LOCAL) or _is_address(name):
             return True
@@ -81,6 +85,14 @@ def _split(pattern: str) -> tuple[str | None, str, str | None]:
     return found["scheme"], found["host"], found["port"]
 
 
+def _checked_host(name: str) -> str:
+    if not _HOST.fullmatch(name.strip()):
+        raise ConfigError(
+            f"http.hosts: expected a host's name such as printer.example, without a port, got {name!r}"
+        )
+    return name.strip().lower()
+
+
 def _origin(scheme: str | None, host: str, port: str | None) -> str:
     """A regular expression; what a pattern leaves out may be anything."""
     schemes = "[a-z][a-z0-9+.-]*" if scheme is None else _glob(scheme)
@@ -92,11 +104,10 @@ def _glob(text: str) -> str:
     return "[^/:@]*".join(re.escape(part) for part in text.split("*"))
 
 
-def _hostname(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
+def _hostname(host: str | None) -> str | None:
+    """The name or address in a `Host` header, without port and brackets; None where it is neither."""
+    found = _PLACE.fullmatch((host or "").lower())
+    return found["name"].strip("[]") if found is not None else None
 
 
 def _is_address(name: str) -> bool:

@@ -2,20 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from typing import Any
 
 from bridge.access import Identity
 from bridge.clients import SocketClient
 from bridge.errors import BridgeError, NotFound
 from bridge.http_compat.fanout import Fanout
+from bridge.http_compat.guard import Visitor
 from bridge.http_compat.pipe import PING, Limits, Pipe, Status, text_frame
 from bridge.klippy.state import KlippyInfo, KlippyState
 from bridge.klippy.status import StatusCache, Want
 from bridge.rpc import Access, Client, Door, Notification, Registry, encode_notification
 from bridge.signals import Signal
-
-Identify = Callable[[str | None], Identity]  # from an API key, or from none
 
 
 class Socket:
@@ -23,34 +21,76 @@ class Socket:
 
     door = Door.WEBSOCKET
 
-    def __init__(self, connection_id: int, pipe: Pipe, fanout: Fanout, identify: Identify) -> None:
+    def __init__(self, connection_id: int, pipe: Pipe, fanout: Fanout, visitor: Visitor) -> None:
         self.id = connection_id
         self.name = self.version = self.kind = self.url = ""
         self.heard = True  # anything since the last look
         self.asked = False  # pinged, and not heard of since
         self.pipe = pipe
         self._gone = False
-        self._fanout, self._identify = fanout, identify
-        self._become(identify(None))
+        self._fanout, self._visitor = fanout, visitor
+        self.become(visitor.identity)
 
     @property
     def user(self) -> str | None:
         """Who is calling, when that is known."""
-        return self._identity.user
+        return self.identity.user
+
+    @property
+    def address(self) -> str:
+        """The address that counts."""
+        return self._visitor.address
+
+    @property
+    def household(self) -> str:
+        """By what its failed logins are counted."""
+        return self._visitor.household
+
+    @property
+    def trusted(self) -> bool:
+        """Whether its address alone lets it in."""
+        return self._visitor.trusted
 
     def allows(self, access: Access, method: str) -> BridgeError | None:
         """None when the client may call `method`, else the refusal."""
-        return self._identity.refuse(access, method)
+        return self.identity.refuse(access, method)
 
-    def identify(self, *, name: str, version: str, kind: str, url: str, api_key: str | None) -> None:
-        """Note who it says it is, and let a right key open what was closed; else Unauthorized."""
-        identity = self._identify(api_key) if api_key else self._identity
+    async def identify(
+        self,
+        *,
+        name: str,
+        version: str,
+        kind: str,
+        url: str,
+        api_key: str | None,
+        access_token: str | None = None,
+    ) -> None:
+        """Note who it says it is, and let a right key or token open what was closed; else Unauthorized."""
+        identity = self.identity
+        if api_key or access_token:
+            proven = self._visitor.proven(api_key=api_key, access_token=access_token)
+            if proven.session or not identity.known:  # what it has proven before is not lost by a mistake
+                identity = proven
+            await self._visitor.slow(proven)
         if refusal := (
             None if identity.known else identity.refuse(Access.READ, "server.connection.identify")
         ):
             raise refusal
         self.name, self.version, self.kind, self.url = name, version, kind, url
-        self._become(identity)
+        self.become(identity)
+
+    def become(self, identity: Identity) -> None:
+        """Be that one from now on."""
+        self.identity = identity
+        self.hears = Access.READ in identity.allowed  # notifications tell what only readers may know
+        if not self.hears:
+            self._fanout.leave(self)
+
+    def review(self) -> None:
+        """Some key, token or user is worthless now; perhaps what it has proven."""
+        identity = self._visitor.reviewed(self.identity)
+        if identity != self.identity:
+            self.become(identity)
 
     async def subscribe(self, want: Want) -> Status:
         """Replace its subscription and return the status it begins with; an empty `want` cancels it."""
@@ -73,10 +113,6 @@ class Socket:
         self._gone = True
         self.pipe.close()
         self._fanout.leave(self)
-
-    def _become(self, identity: Identity) -> None:
-        self._identity = identity
-        self.hears = Access.READ in identity.allowed  # notifications tell what only readers may know
 
 
 class Sockets:
@@ -111,18 +147,23 @@ class Sockets:
         """The same client as a SocketClient when it came in by WebSocket."""
         return client if isinstance(client, Socket) else None
 
-    def join(self, pipe: Pipe, identify: Identify) -> Socket:
+    def join(self, pipe: Pipe, visitor: Visitor) -> Socket:
         """A new client, with an id of its own."""
         connection_id = random.getrandbits(31) or 1  # a name, not a secret
         while connection_id in self._sockets:
             connection_id = random.getrandbits(31) or 1
-        socket = self._sockets[connection_id] = Socket(connection_id, pipe, self._fanout, identify)
+        socket = self._sockets[connection_id] = Socket(connection_id, pipe, self._fanout, visitor)
         return socket
 
     def leave(self, socket: Socket) -> None:
         """That client is gone."""
         self._sockets.pop(socket.id, None)
         socket.leave()
+
+    def review(self) -> None:
+        """Who may do what has changed: look at each client anew."""
+        for socket in tuple(self._sockets.values()):
+            socket.review()
 
     async def watch(self) -> None:
         """Ask silent clients whether they live, and end those that do not answer; for ever."""

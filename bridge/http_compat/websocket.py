@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 
-from bridge.errors import BadRequest, Busy, ParseError
-from bridge.http_compat.guard import Credentials, Gate, credentials
+from bridge.decoding import decode
+from bridge.errors import BadRequest, ParseError, TooDeep, TooManyRequests
+from bridge.http_compat.guard import Visitor
 from bridge.http_compat.pipe import Pipe, text_frame
 from bridge.http_compat.sockets import Socket, Sockets
-from bridge.rpc import Lane, Registry, decode, encode_failure
+from bridge.rpc import Lane, Registry, encode_failure
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +25,13 @@ _MESSAGES = (WSMsgType.TEXT, WSMsgType.BINARY)
 class WebSockets:
     """Upgrades requests, and serves each connection until it ends."""
 
-    def __init__(self, registry: Registry, sockets: Sockets, gate: Gate, *, max_message: int) -> None:
-        self._registry, self._sockets, self._gate = registry, sockets, gate
+    def __init__(self, registry: Registry, sockets: Sockets, *, max_message: int) -> None:
+        self.refused = 0  # requests that were too many, or too deep
+        self._registry, self._sockets = registry, sockets
         self._max_message = max_message
         self._open: set[web.WebSocketResponse] = set()
 
-    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def serve(self, request: web.BaseRequest, visitor: Visitor) -> web.StreamResponse:
         """One connection, from its upgrade to its end; requests under way are carried out all the same."""
         response = web.WebSocketResponse(
             autoping=False, compress=False, max_msg_size=self._max_message, timeout=1.0
@@ -40,7 +43,7 @@ class WebSockets:
         if transport is None:
             return response
         try:
-            await self._converse(response, transport, writer, credentials(request))
+            await self._converse(response, transport, writer, visitor)
         except* Exception:  # a bug, and one client's alone
             log.exception("a WebSocket connection failed")
         return response
@@ -50,19 +53,21 @@ class WebSockets:
         response: web.WebSocketResponse,
         transport: asyncio.Transport,
         writer: AbstractStreamWriter,
-        sender: Credentials,
+        visitor: Visitor,
     ) -> None:
         async with asyncio.TaskGroup() as tasks:
             pipe = Pipe(transport, writer, self._sockets.limits, tasks.create_task)
-            socket = self._sockets.join(pipe, lambda key: self._gate.identify(_with_key(sender, key)))
+            socket = self._sockets.join(pipe, visitor)
             self._open.add(response)
             try:
-                await _Conversation(self._registry, socket, self._sockets.limits.in_flight, tasks).run(
-                    response
-                )
+                limit = self._sockets.limits.in_flight
+                await _Conversation(self._registry, socket, limit, tasks, self._count).run(response)
             finally:
                 self._open.discard(response)
                 self._sockets.leave(socket)
+
+    def _count(self) -> None:
+        self.refused += 1
 
     async def close(self) -> None:
         """Say goodbye to all; who does not answer is cut by the server's end."""
@@ -75,8 +80,16 @@ class WebSockets:
 class _Conversation:
     """What one client asks, and the answers."""
 
-    def __init__(self, registry: Registry, socket: Socket, limit: int, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        socket: Socket,
+        limit: int,
+        tasks: asyncio.TaskGroup,
+        count: Callable[[], None],
+    ) -> None:
         self._registry, self._socket, self._limit, self._tasks = registry, socket, limit, tasks
+        self._count = count  # what was too many or too deep
         self._flying = 0
 
     async def run(self, response: web.WebSocketResponse) -> None:
@@ -96,6 +109,8 @@ class _Conversation:
         try:
             message = decode(payload)
         except ParseError as error:
+            if isinstance(error, TooDeep):
+                self._count()
             self._socket.pipe.send(text_frame(encode_failure(None, error)))
             return
         if self._flying >= self._limit and not self._passes(message):
@@ -121,14 +136,11 @@ class _Conversation:
         )
 
     def _refuse(self, message: Any) -> None:
-        busy = Busy(
+        self._count()
+        busy = TooManyRequests(
             f"{self._limit} requests of this connection are under way; try again when some have ended"
         )
         for part in message if isinstance(message, list) else [message]:
             if isinstance(part, dict) and "id" in part:
                 identifier = part["id"] if isinstance(part["id"], str | int | float) else None
                 self._socket.pipe.send(text_frame(encode_failure(identifier, busy)), more=True)
-
-
-def _with_key(sender: Credentials, api_key: str | None) -> Credentials:
-    return sender if api_key is None else Credentials(sender.peer, sender.forwarded, api_key)

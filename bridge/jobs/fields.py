@@ -1,13 +1,15 @@
 """Auxiliary data of a job: fields that capabilities register (seed 000, Auxiliary Field)."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
+from bridge.jobs.progress import number
+
 Strategy = Literal["basic", "accumulate", "delta", "average", "maximum", "minimum", "collect"]
+MAX_COLLECTED = 256
 
 
 class AuxiliaryField(msgspec.Struct, frozen=True):
@@ -33,6 +35,11 @@ class FieldSpec:
     maximum: bool = False
     precision: int | None = None  # decimals of the value in the record
 
+    @property
+    def key(self) -> str:
+        """What tells the field from all others."""
+        return f"{self.provider}\n{self.name}"
+
 
 class Gauge:
     """One field of the running job; `measure` takes values, also before and after a job."""
@@ -40,127 +47,156 @@ class Gauge:
     def __init__(self, spec: FieldSpec) -> None:
         self.spec = spec
         self._last: Any = None
-        self._values = _STRATEGIES[spec.strategy]()
+        self._sum: Summary = _SUMMARIES[spec.strategy]()
 
     def measure(self, value: Any) -> None:
         """Take one measurement; what is no number is left out where numbers are gathered."""
-        if self.spec.strategy not in ("basic", "collect") and not _is_number(value):
+        if self.spec.strategy not in ("basic", "collect") and number(value) is None:
             return
         self._last = value
-        self._values.take(value)
+        if value is None and self.spec.strategy == "collect":
+            return  # nothing is in use now: the next job does not begin with it
+        self._sum.take(value)
 
     def begin(self) -> None:
         """A job begins: forget what was, but for the meter's present reading."""
-        self._values = _STRATEGIES[self.spec.strategy]()
+        self._sum = _SUMMARIES[self.spec.strategy]()
         if self._last is not None and self.spec.strategy != "accumulate":
-            self._values.take(self._last)
+            self._sum.take(self._last)
 
     def field(self) -> AuxiliaryField:
         """The field as it stands."""
-        value, digits = self._values.result(), self.spec.precision
-        if digits is not None and _is_number(value):
+        value, digits = self._sum.result(), self.spec.precision
+        if digits is not None and number(value) is not None:
             value = round(value, digits)
         return AuxiliaryField(
             self.spec.provider, self.spec.name, value, self.spec.description, self.spec.units
         )
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What it needs to go on after a restart of the bridge."""
+        return dict(vars(self._sum))
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` was; readings since the restart count on top."""
+        summary = _SUMMARIES[self.spec.strategy]()
+        if state.keys() != vars(summary).keys():
+            return  # of another strategy: the configuration has changed
+        vars(summary).update(state)
+        if self.spec.strategy == "accumulate":
+            summary.take(self._sum.result())
+        elif self._last is not None:
+            summary.take(self._last)
+        self._sum = summary
+
+
+class Summary(Protocol):
+    """What becomes of many values; its attributes are plain JSON and can be kept."""
+
+    def take(self, value: Any) -> None:
+        """One more value."""
+
+    def result(self) -> Any:
+        """What they come to."""
 
 
 class _Basic:
     """The last value."""
 
     def __init__(self) -> None:
-        self._value: Any = None
+        self.value: Any = None
 
     def take(self, value: Any) -> None:
-        self._value = value
+        self.value = value
 
     def result(self) -> Any:
-        return self._value
+        return self.value
 
 
 class _Accumulate:
     """The sum of all values."""
 
     def __init__(self) -> None:
-        self._sum = 0.0
+        self.sum = 0.0
 
     def take(self, value: float) -> None:
-        self._sum += value
+        self.sum += value
 
     def result(self) -> float:
-        return self._sum
+        return self.sum
 
 
 class _Delta:
     """How far a meter went: it counts on after a reset to a smaller reading."""
 
     def __init__(self) -> None:
-        self._last: float | None = None
-        self._gone = 0.0
+        self.last: float | None = None
+        self.gone = 0.0
 
     def take(self, value: float) -> None:
-        if self._last is not None:
-            self._gone += value - self._last if value >= self._last else value
-        self._last = value
+        if self.last is not None:
+            self.gone += value - self.last if value >= self.last else max(value, 0.0)
+        self.last = value
 
     def result(self) -> float:
-        return self._gone
+        return self.gone
 
 
 class _Average:
     """The mean of all values."""
 
     def __init__(self) -> None:
-        self._sum, self._count = 0.0, 0
+        self.sum, self.count = 0.0, 0
 
     def take(self, value: float) -> None:
-        self._sum += value
-        self._count += 1
+        self.sum += value
+        self.count += 1
 
     def result(self) -> float | None:
-        return self._sum / self._count if self._count else None
+        return self.sum / self.count if self.count else None
 
 
-class _Extreme:
-    """The largest, or smallest, value."""
+class _Maximum:
+    """The largest value."""
 
-    def __init__(self, better: Callable[[float, float], float]) -> None:
-        self._better = better
-        self._value: float | None = None
+    def __init__(self) -> None:
+        self.value: float | None = None
 
     def take(self, value: float) -> None:
-        self._value = value if self._value is None else self._better(self._value, value)
+        self.value = value if self.value is None else max(self.value, value)
 
     def result(self) -> float | None:
-        return self._value
+        return self.value
+
+
+class _Minimum(_Maximum):
+    """The smallest value."""
+
+    def take(self, value: float) -> None:
+        self.value = value if self.value is None else min(self.value, value)
 
 
 class _Collect:
     """Every different value, in the order of their coming."""
 
     def __init__(self) -> None:
-        self._values: list[Any] = []
+        self.values: list[Any] = []
 
     def take(self, value: Any) -> None:
-        if value not in self._values and len(self._values) < MAX_COLLECTED:
-            self._values.append(value)
+        if value not in self.values and len(self.values) < MAX_COLLECTED:
+            self.values = [*self.values, value]
 
     def result(self) -> list[Any]:
-        return list(self._values)
+        return self.values
 
 
-MAX_COLLECTED = 256
-
-_STRATEGIES: dict[Strategy, Callable[[], Any]] = {
+_SUMMARIES: Final[Mapping[Strategy, Callable[[], Summary]]] = {
     "basic": _Basic,
     "accumulate": _Accumulate,
     "delta": _Delta,
     "average": _Average,
-    "maximum": lambda: _Extreme(max),
-    "minimum": lambda: _Extreme(min),
+    "maximum": _Maximum,
+    "minimum": _Minimum,
     "collect": _Collect,
 }
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -2,31 +2,31 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from bridge.errors import BridgeError, Conflict, NotFound
-from bridge.jobs.fields import FieldSpec
-from bridge.jobs.tracker import IN_PROGRESS, INTERRUPTED, Job, JobTracker
+from bridge.gcode.metadata import Metadata
+from bridge.jobs.totals import totals_of, with_job
+from bridge.jobs.tracker import IN_PROGRESS, INTERRUPTED, Job, JobTracker, Start
 from bridge.signals import Signal
 from bridge.store import Condition, Document, Store
 
 log = logging.getLogger(__name__)
 
 WAITING = 1000  # things that happened and are not yet written; some few in practice
-TOLERANCE = 120.0  # seconds by which a print that goes on may seem shorter than its record
-
-TOTALS: dict[str, float] = {
-    "total_jobs": 0,
-    "total_time": 0.0,
-    "total_print_time": 0.0,
-    "total_filament_used": 0.0,
-    "longest_job": 0.0,
-    "longest_print": 0.0,
-}
+SAME_START = 10.0  # seconds that the start of a print may seem later than its record has it
+SETTLED = 5.0  # seconds after which a print that nobody has found running is given up
+READ = 5.0  # seconds that the metadata of a file is waited for
+ALL = -1  # SQL's word for no limit
+JOBS = "history"
+TOTALS, ONLY = "history_totals", 1  # a table of one row
+GAUGES = "gauges"  # in the record of a job that is not over
+FIGURES = ("print_duration", "total_duration", "filament_used", "auxiliary_data")
+NEWEST = 20  # records among which those of jobs in progress are
 
 
 @dataclass(frozen=True)
@@ -40,48 +40,47 @@ class Record:
 class Ledger:
     """Writes jobs down as they happen, in their order; reads them back in pages."""
 
-    def __init__(self, store: Store, tracker: JobTracker) -> None:
+    def __init__(self, store: Store, tracker: JobTracker, *, settled: float = SETTLED) -> None:
         self.added: Signal[Record] = Signal("job added")
         self.finished: Signal[Record] = Signal("job written down")
+        self.begun_anew: Signal[None] = Signal("totals begun anew")
         self.last: Job | None = None  # the newest that has ended
         self.current: int | None = None  # the row of the running job
-        self._store, self._tracker = store, tracker
-        self._jobs = store.table("history", {"start_time": float, "status": str})
-        self._totals = store.table("history_totals")
+        self._begun: Job | None = None  # as it was at its start
+        self._store, self._tracker, self._settled = store, tracker, settled
+        self._jobs = store.table(JOBS, {"start_time": float})
+        self._totals = store.table(TOTALS)
         self._unsettled: list[Document] = []  # in progress when the bridge ended
-        self._work: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(WAITING)
-        tracker.started.connect(lambda job: self._work.put_nowait(lambda: self._start(job)))
-        tracker.described.connect(lambda job: self._work.put_nowait(lambda: self._describe(job)))
+        self._work: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue(WAITING)
+        tracker.started.connect(lambda start: self._work.put_nowait(lambda: self._start(start)))
+        tracker.idle.connect(lambda _none: self._work.put_nowait(self._settle))
+        tracker.turned.connect(lambda _none: self._work.put_nowait(self._keep))
         tracker.finished.connect(self._ended)
 
     async def open(self) -> None:
-        """What was in progress is interrupted, until the same print is found running."""
-        self._unsettled = await self._jobs.page(where=[("status", "=", IN_PROGRESS)], order="-id")
-        if self._unsettled:
-            await self._jobs.update(
-                {"status": INTERRUPTED}, doc_ids=[found.doc_id for found in self._unsettled]
-            )
-        newest = await self._jobs.page(order="-id", limit=1)
-        self.last = _job(newest[0]) if newest else None
+        """Find what was in progress: the same print may still be running."""
+        newest = await self._jobs.page(order="-id", limit=NEWEST)
+        self._unsettled = [found for found in newest if found.get("status") == IN_PROGRESS]
+        over = (_job(found) for found in newest if found.get("status") != IN_PROGRESS)
+        self.last = next((job for job in over if job is not None), None)
 
     async def run(self) -> None:
         """Write in the order of what happens; what is left when the bridge ends is written before."""
-        try:
-            while True:
-                await self._next()
-        finally:
-            while not self._work.empty():
-                await self._next()
+        giving_up = asyncio.get_running_loop().call_later(
+            self._settled, lambda: self._work.put_nowait(self._settle)
+        )
+        async with asyncio.TaskGroup() as group:
+            writing = group.create_task(self._write())
+            try:
+                await asyncio.shield(writing)  # what is half written when the bridge ends is finished
+            finally:
+                giving_up.cancel()
+                await self._work.put(self._keep)
+                await self._work.put(None)
+                await writing
 
     async def close(self) -> None:
         """Nothing to give back."""
-
-    async def _next(self) -> None:
-        work = await self._work.get()
-        try:
-            await work()
-        except BridgeError:
-            log.exception("the history of this job could not be written")
 
     async def page(
         self, *, where: Sequence[Condition], newest_first: bool, limit: int, start: int
@@ -98,84 +97,121 @@ class Ledger:
         return found
 
     async def delete(self, number: int) -> list[int]:
-        """Delete one record; not that of the running job."""
-        if number == self.current:
-            raise Conflict(f"The job {name_of(number)} is running; its record cannot be deleted")
-        await self.get(number)
+        """Delete one record; not that of a job in progress."""
+        if (await self.get(number)).get("status") == IN_PROGRESS:
+            raise Conflict(f"The job {name_of(number)} is in progress; its record cannot be deleted")
         return await self._jobs.remove(doc_ids=[number])
 
     async def delete_all(self) -> list[int]:
-        """Delete every record but that of the running job."""
-        current = self.current
+        """Delete every record but that of a job in progress."""
 
         def work(db: Any) -> list[int]:
-            doomed = [number for number in db.rows.ids("history") if number != current]
-            return list(db.table("history").remove(doc_ids=doomed)) if doomed else []
+            newest = db.rows.page(JOBS, [], "-id", NEWEST, 0)
+            kept = {number for number, found in newest if found.get("status") == IN_PROGRESS}
+            doomed = [number for number in db.rows.ids(JOBS) if number not in kept]
+            return list(db.table(JOBS).remove(doc_ids=doomed))
 
         return await self._store.write(work)
 
     async def totals(self) -> dict[str, Any]:
         """The totals of all jobs, also of those whose records are deleted."""
-        return _totals(await self._totals.all())
+        return totals_of(await self._totals.get(doc_id=ONLY))
 
     async def reset(self) -> dict[str, Any]:
         """Begin the totals anew; what they were."""
 
         def work(db: Any) -> dict[str, Any]:
-            table = db.table("history_totals")
-            before = _totals(table.all())
-            table.truncate()
+            before = totals_of(db.rows.fetch(TOTALS, ONLY))
+            db.table(TOTALS).truncate()
             return before
 
-        return await self._store.write(work)
+        before: dict[str, Any] = await self._store.write(work)
+        self.begun_anew.emit(None)
+        return before
 
-    async def _start(self, job: Job) -> None:
-        going_on = self._goes_on(job) if job.adopted else None
-        self._unsettled = []
-        if going_on is None:
-            self.current = await self._jobs.insert(_document(job))
+    async def _write(self) -> None:
+        while (work := await self._work.get()) is not None:
+            try:
+                await work()
+            except BridgeError:
+                log.exception("the history could not be written")
+
+    async def _start(self, start: Start) -> None:
+        if not start.metadata.done():
+            await asyncio.wait([start.metadata], timeout=READ)
+        metadata = start.metadata.result() if start.metadata.done() else None
+        known = self._known(start.job) if start.adopted else None
+        if known is not None:
+            await self._go_on(start, known)
         else:
-            self.current = going_on.doc_id
-            await self._jobs.update({"status": IN_PROGRESS, "end_time": None}, doc_ids=[self.current])
-            log.info("the print of %s goes on", job.filename)
-            return
-        self.added.emit(Record(self.current, job))
+            self._begun = job = replace(start.job, metadata=metadata)
+            document = {**_document(job), GAUGES: self._tracker.gauges}
+            self.current = await self._store.write(lambda db: _insert(db, document))
+            self.added.emit(Record(self.current, job))
+        await self._settle()
 
-    def _goes_on(self, job: Job) -> Document | None:
+    def _known(self, job: Job) -> Document | None:
         """The record of the print that is found running: its file, and running for as long at least."""
         for found in self._unsettled:
             began = found.get("start_time")
             same = found.get("filename") == job.filename
-            if same and isinstance(began, int | float) and job.start_time <= began + TOLERANCE:
+            if same and isinstance(began, int | float) and job.start_time <= began + SAME_START:
                 return found
         return None
 
-    async def _describe(self, job: Job) -> None:
-        if self.current is not None:
-            document = _document(job)
-            await self._jobs.update({"metadata": document["metadata"]}, doc_ids=[self.current])
+    async def _go_on(self, start: Start, known: Document) -> None:
+        self.current, self._begun = known.doc_id, _job(known)
+        self._unsettled = [found for found in self._unsettled if found is not known]
+        if known.get("status") != IN_PROGRESS:  # given up too early
+            await self._jobs.update({"status": IN_PROGRESS}, doc_ids=[known.doc_id])
+        self._tracker.take_up(
+            start, start_time=known["start_time"], user=known.get("user"), gauges=known.get(GAUGES) or {}
+        )
+        log.info("the print of %s goes on", start.job.filename)
+
+    async def _settle(self) -> None:
+        """What was in progress and does not run any more is interrupted."""
+        given_up = [found for found in self._unsettled if found.get("status") == IN_PROGRESS]
+        for found in reversed(given_up):
+            found["status"] = INTERRUPTED
+            await self._jobs.update({"status": INTERRUPTED}, doc_ids=[found.doc_id])
+            if (job := _job(found)) is not None:
+                log.warning("the print of %s was interrupted", job.filename)
+                self.last = job
+                self.finished.emit(Record(found.doc_id, job))
+
+    async def _keep(self) -> None:
+        """The figures of now, at moments that are rare: a power cut leaves these in the record."""
+        job = self._tracker.running
+        if job is not None and self.current is not None:
+            kept = {**_figures(job), GAUGES: self._tracker.gauges}
+            await self._jobs.update(kept, doc_ids=[self.current])
 
     def _ended(self, job: Job) -> None:
         self.last = job
         self._work.put_nowait(lambda: self._finish(job))
 
     async def _finish(self, job: Job) -> None:
-        number, self.current = self.current, None
-        if number is None:
-            return
-        known = await self.get(number)
-        kept = replace(job, start_time=known.get("start_time", job.start_time))
-        specs = self._tracker.specs
+        """Complete the record, or write it whole where its start could not be written."""
+        number, begun, specs = self.current, self._begun, self._tracker.specs
+        self.current = self._begun = None
+        whole = job
+        if begun is not None:
+            metadata = begun.metadata or job.metadata
+            whole = replace(job, start_time=begun.start_time, user=begun.user, metadata=metadata)
+        document = _document(whole)
 
-        def work(db: Any) -> None:
-            db.table("history").update(_document(kept), doc_ids=[number])
-            table = db.table("history_totals")
-            totals = _added(_totals(table.all()), kept, specs)
-            table.truncate()
-            table.insert(totals)
+        def work(db: Any) -> int:
+            if number is not None:
+                db.rows.put(db.rows.prepare(JOBS), number, document)
+            grown = with_job(totals_of(db.rows.fetch(TOTALS, ONLY)), whole, specs)
+            db.rows.put(db.rows.prepare(TOTALS), ONLY, grown)
+            return number if number is not None else _insert(db, document)
 
-        await self._store.write(work)
-        self.finished.emit(Record(number, kept))
+        row = await self._store.write(work)
+        if self.last is job:
+            self.last = whole  # with the metadata that a job of milliseconds could not wait for
+        self.finished.emit(Record(row, whole))
 
 
 def name_of(number: int) -> str:
@@ -183,50 +219,30 @@ def name_of(number: int) -> str:
     return f"{number:06X}"
 
 
+def _insert(db: Any, document: Mapping[str, Any]) -> int:
+    """A row of its own, past TinyDB: a job's start waits for nothing that is not needed."""
+    number: int = db.rows.last_id(JOBS) + 1
+    db.rows.put(db.rows.prepare(JOBS), number, document)
+    return number
+
+
 def _document(job: Job) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.to_builtins(job)
-    del document["adopted"]
-    if document["metadata"] is None:
-        document["metadata"] = {}
-    return document
+    return {**msgspec.to_builtins(job), "metadata": _plain(job.metadata)}
 
 
-def _job(document: Document) -> Job | None:
+def _plain(metadata: Metadata | None) -> dict[str, Any]:
+    return msgspec.to_builtins(metadata) if metadata is not None else {}
+
+
+def _figures(job: Job) -> dict[str, Any]:
+    document = _document(job)
+    return {name: document[name] for name in FIGURES}
+
+
+def _job(document: dict[str, Any]) -> Job | None:
     """A stored record as a job; None when it was written by something else."""
     plain = {**document, "metadata": document.get("metadata") or None}
     try:
         return msgspec.convert(plain, Job)
     except msgspec.ValidationError:
         return None
-
-
-def _totals(stored: Sequence[Any]) -> dict[str, Any]:
-    found: dict[str, Any] = dict(stored[0]) if stored else {}
-    return {**TOTALS, "auxiliary": {}, **found}
-
-
-def _added(totals: dict[str, Any], job: Job, specs: Sequence[FieldSpec]) -> dict[str, Any]:
-    """The totals with one more job."""
-    auxiliary = dict(totals["auxiliary"])
-    by_name = {(spec.provider, spec.name): spec for spec in specs}
-    for field in job.auxiliary_data:
-        spec = by_name.get((field.provider, field.name))
-        if spec is None or not (spec.total or spec.maximum) or not isinstance(field.value, int | float):
-            continue
-        key = f"{field.provider}\n{field.name}"
-        before = auxiliary.get(key, {"maximum": None, "total": None})
-        auxiliary[key] = {
-            "provider": field.provider,
-            "field": field.name,
-            "maximum": max(before["maximum"] or field.value, field.value) if spec.maximum else None,
-            "total": (before["total"] or 0.0) + field.value if spec.total else None,
-        }
-    return {
-        "total_jobs": totals["total_jobs"] + 1,
-        "total_time": totals["total_time"] + job.total_duration,
-        "total_print_time": totals["total_print_time"] + job.print_duration,
-        "total_filament_used": totals["total_filament_used"] + job.filament_used,
-        "longest_job": max(totals["longest_job"], job.total_duration),
-        "longest_print": max(totals["longest_print"], job.print_duration),
-        "auxiliary": auxiliary,
-    }

@@ -20,6 +20,7 @@ Source = Literal["slicer", "file", "filament"]
 
 TRUSTED = 0.2  # progress from which the pace counts in full
 SLOWEST, FASTEST = 3.0, 0.5  # bounds of the pace
+LARGEST = 1e12  # no print takes as many seconds, mm or bytes
 FIRST_SHARE, FIRST_SECONDS = 0.01, 30.0  # before them a share of the file says nothing
 
 
@@ -70,9 +71,7 @@ def outlook(figures: Figures, metadata: Metadata | None) -> Outlook:
     """The formula applied."""
     progress = share_of_file(figures, metadata)
     remaining, source = _remaining(figures, metadata, progress)
-    layers = figures.layers
-    if layers is None and metadata is not None:
-        layers = metadata.layer_count
+    layers = figures.layers if figures.layers is not None else _layers(metadata)
     return Outlook(progress, remaining, source, _layer(figures, metadata, layers), layers)
 
 
@@ -117,21 +116,32 @@ def _rest(share: float | None, spent: float | None) -> float:
     return (spent or 0.0) * (1 - (share or 1.0)) / (share or 1.0)
 
 
+def _layers(metadata: Metadata | None) -> int | None:
+    """How many layers: as the slicer says it, else from the heights."""
+    if metadata is None:
+        return None
+    return metadata.layer_count or _layer_at(metadata.object_height, metadata)
+
+
 def _layer(figures: Figures, metadata: Metadata | None, layers: int | None) -> int | None:
-    """The current layer: as the file says it, else from the height."""
+    """The current layer: as the file says it, else from the height once something is printed."""
     if figures.layer is not None:
         return figures.layer
+    layer = _layer_at(figures.z, metadata) if figures.print_duration else None
+    return layer if layer is None or not layers else min(layer, layers)
+
+
+def _layer_at(z: float | None, metadata: Metadata | None) -> int | None:
     height = metadata.layer_height if metadata else None
     first = (metadata.first_layer_height if metadata else None) or height
-    if not height or not first or figures.z is None or figures.print_duration in (None, 0.0):
+    if z is None or not height or not first:
         return None
-    layer = max(0, math.ceil((figures.z - first) / height - 0.01) + 1)
-    return min(layer, layers) if layers else layer
+    return max(0, math.ceil((z - first) / height - 0.01) + 1)
 
 
 def number(value: Any) -> float | None:
-    """A finite number, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """A figure that can be one, else None: a broken Klipper's may be anything."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
         return None
     return float(value)
 

@@ -4,21 +4,21 @@ import asyncio
 import time
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
+from bridge.jobs.progress import number
 from bridge.klippy.state import Klippy, KlippyInfo, KlippyState
 from bridge.klippy.status import StatusCache, StatusDelta
 from bridge.signals import Signal
 
 GRACE = 5.0  # seconds in which a lost socket may come back with the same print running
-LARGEST = 1e12  # no print takes as many seconds or mm
 RUNNING = ("printing", "paused")
 ENDED = ("complete", "cancelled", "error")
 FIELDS = ["state", "filename", "message", "print_duration", "total_duration", "filament_used"]
+LOST = "The connection to Klippy was lost"
 
 
 class JobEvent(Enum):
-    """What happens to a job; the last six end it."""
+    """What happens to a job."""
 
     STARTED = "started"
     PAUSED = "paused"
@@ -44,12 +44,20 @@ class JobChange:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What `print_stats` said last."""
+class _Sight:
+    """What `print_stats` said at one moment."""
 
     state: str
     filename: str
-    total: float
+    message: str
+    print_duration: float | None
+    total_duration: float | None
+    filament_used: float | None
+
+    def continues(self, before: "_Sight") -> bool:
+        """Whether both can be of one print: the same file, and a time that did not run back."""
+        then, now = before.total_duration, self.total_duration
+        return self.filename in ("", before.filename) and (then is None or now is None or now >= then)
 
 
 class JobWatch:
@@ -60,10 +68,10 @@ class JobWatch:
 
     def __init__(self, klippy: Klippy, cache: StatusCache) -> None:
         self.changed: Signal[JobChange] = Signal("job")
-        self.adopted: Signal[JobChange] = Signal("job found running")
+        self.found: Signal[JobChange | None] = Signal("first sight")  # the job that runs already, if any
         self.active: str | None = None  # the file of the running job
         self._klippy, self._cache = klippy, cache
-        self._seen: _Seen | None = None
+        self._seen: _Sight | None = None
         self._paused = False
         self._process: int | None = None
         self._grace: asyncio.TimerHandle | None = None
@@ -81,113 +89,132 @@ class JobWatch:
             self._returned(info)
         elif info.state is KlippyState.DISCONNECTED:
             if self.active is not None and self._grace is None:
-                self._grace = asyncio.get_running_loop().call_later(GRACE, self._given_up)
-        elif info.state is KlippyState.SHUTDOWN and self.active is not None and self._grace is None:
-            self._end(JobEvent.KLIPPY_SHUTDOWN, info.message)
+                self._grace = asyncio.get_running_loop().call_later(GRACE, self._give_up)
+        elif info.state in (KlippyState.SHUTDOWN, KlippyState.ERROR) and self.active is not None:
+            if self._grace is not None:
+                self._give_up()
+            else:
+                self._end(JobEvent.KLIPPY_SHUTDOWN, info.message)
 
     def _returned(self, info: KlippyInfo) -> None:
         """Klippy is ready: the print that we knew may still be running."""
         same = self._process is None or info.process_id == self._process
         self._process = info.process_id
-        seen = self._read()
+        seen = self._look()
+        if self._grace is not None and not (same and self._goes_on(seen)):
+            self._give_up()
+        self._drop_grace()
+        self._take(seen)
+
+    def _goes_on(self, seen: _Sight | None) -> bool:
+        if seen is None or self._seen is None:
+            return False
+        return seen.state in RUNNING and seen.continues(self._seen)
+
+    def _give_up(self) -> None:
+        """The print is lost, and what Klippy shows next is a first sight."""
+        self._drop_grace()
+        self._end(JobEvent.KLIPPY_DISCONNECT, LOST)
+        self._seen = None
+
+    def _drop_grace(self) -> None:
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
-            if not (same and seen is not None and seen.state in RUNNING and seen.filename == self.active):
-                self._end(JobEvent.KLIPPY_DISCONNECT, "The connection to Klippy was lost")
-                self._seen = None
-        if seen is None:
-            return
-        if self._seen is None:
-            self._adopt(seen)
-        else:
-            self._step(seen)
-
-    def _given_up(self) -> None:
-        self._grace = None
-        self._end(JobEvent.KLIPPY_DISCONNECT, "The connection to Klippy was lost")
-        self._seen = None
-
-    def _adopt(self, seen: _Seen) -> None:
-        """The first sight of a printer: what runs already is nobody's news."""
-        self._seen = seen
-        if seen.state in RUNNING:
-            self.active, self._paused = seen.filename, seen.state == "paused"
-            self.adopted.emit(self._change(JobEvent.PAUSED if self._paused else JobEvent.STARTED, ""))
 
     def _status(self, delta: StatusDelta) -> None:
         # after an emergency stop a print shows as paused, which it is not
-        if "print_stats" not in delta.status or not self._klippy.ready or self._grace is not None:
-            return
-        seen = self._read()
-        if seen is None:
-            return
-        if self._seen is None:
-            self._adopt(seen)
-        else:
-            self._step(seen)
+        if "print_stats" in delta.status and self._klippy.ready and self._grace is None:
+            self._take(self._look())
 
-    def _read(self) -> _Seen | None:
-        state, filename = self._cache.get("print_stats", "state"), self._cache.get("print_stats", "filename")
+    def _look(self) -> _Sight | None:
+        stats = self._cache.snapshot({"print_stats": FIELDS})["print_stats"]
+        state = stats.get("state")
         if not isinstance(state, str):
             return None
-        total = _number(self._cache.get("print_stats", "total_duration"))
-        return _Seen(state, filename if isinstance(filename, str) else "", total or 0.0)
+        return _Sight(
+            state,
+            _text(stats.get("filename")),
+            _text(stats.get("message")),
+            number(stats.get("print_duration")),
+            number(stats.get("total_duration")),
+            number(stats.get("filament_used")),
+        )
 
-    def _step(self, seen: _Seen) -> None:
+    def _take(self, seen: _Sight | None) -> None:
+        if seen is None:
+            return
         before, self._seen = self._seen, seen
         if before is None:
-            return
-        renewed = seen.filename != before.filename or seen.total < before.total
-        if seen.state in RUNNING:
-            self._running(seen, renewed=renewed)
+            self._adopt(seen)
+        elif seen.state in RUNNING:
+            self._running(before, seen)
         elif seen.state in ENDED:
-            if self.active is None and (before.state != seen.state or (renewed and seen.filename)):
-                self._begin(seen)  # over before the first look: a file of milliseconds
-            if self.active is not None:
-                self._end(JobEvent(seen.state), self._text("message"))
+            self._ended(before, seen)
         elif self.active is not None:
-            self._end(JobEvent.CANCELLED, "The file was unloaded")
+            self._end(JobEvent.CANCELLED, "The file was unloaded", before)
 
-    def _running(self, seen: _Seen, *, renewed: bool) -> None:
-        if self.active is not None and renewed and seen.filename != self.active:
-            self._end(JobEvent.CANCELLED, "Another file was started")
+    def _adopt(self, seen: _Sight) -> None:
+        """The first sight of a printer: what runs already is nobody's news."""
+        if seen.state not in RUNNING:
+            self.found.emit(None)
+            return
+        self.active, self._paused = seen.filename, seen.state == "paused"
+        self.found.emit(self._change(JobEvent.PAUSED if self._paused else JobEvent.STARTED, "", seen))
+
+    def _running(self, before: _Sight, seen: _Sight) -> None:
+        self._end_former(before, seen)
         if self.active is None:
             self._begin(seen)
         if (seen.state == "paused") != self._paused:
             self._paused = not self._paused
-            self._tell(JobEvent.PAUSED if self._paused else JobEvent.RESUMED, self._text("message"))
+            self._tell(JobEvent.PAUSED if self._paused else JobEvent.RESUMED, seen.message, seen)
 
-    def _begin(self, seen: _Seen) -> None:
-        self.active, self._paused = seen.filename, False
-        self._tell(JobEvent.STARTED, "")
-
-    def _end(self, event: JobEvent, message: str) -> None:
+    def _ended(self, before: _Sight, seen: _Sight) -> None:
+        self._end_former(before, seen)
+        if self.active is None and _is_another(before, seen):
+            self._begin(seen)  # over before the first look: a file of milliseconds
         if self.active is not None:
-            self._tell(event, message)
+            self._end(JobEvent(seen.state), seen.message)
+
+    def _end_former(self, before: _Sight, seen: _Sight) -> None:
+        """A print that took the place of the one we knew, faster than Klippy's status tells."""
+        if self.active is not None and not seen.continues(before):
+            self._end(JobEvent.CANCELLED, "Another print was started", before)
+
+    def _begin(self, seen: _Sight) -> None:
+        self.active, self._paused = seen.filename, False
+        self._tell(JobEvent.STARTED, "", seen)
+
+    def _end(self, event: JobEvent, message: str, last: _Sight | None = None) -> None:
+        """The job is over; `last` is its last sight where that is not the newest one."""
+        if self.active is not None:
+            self._tell(event, message, last or self._seen)
             self.active, self._paused = None, False
 
-    def _tell(self, event: JobEvent, message: str) -> None:
-        self.changed.emit(self._change(event, message))
+    def _tell(self, event: JobEvent, message: str, seen: _Sight | None) -> None:
+        self.changed.emit(self._change(event, message, seen))
 
-    def _change(self, event: JobEvent, message: str) -> JobChange:
+    def _change(self, event: JobEvent, message: str, seen: _Sight | None) -> JobChange:
         return JobChange(
             event=event,
             filename=self.active or "",
             message=message,
             time=time.time(),
-            print_duration=_number(self._cache.get("print_stats", "print_duration")),
-            total_duration=_number(self._cache.get("print_stats", "total_duration")),
-            filament_used=_number(self._cache.get("print_stats", "filament_used")),
+            print_duration=seen.print_duration if seen else None,
+            total_duration=seen.total_duration if seen else None,
+            filament_used=seen.filament_used if seen else None,
         )
 
-    def _text(self, field: str) -> str:
-        value = self._cache.get("print_stats", field)
-        return value if isinstance(value, str) else ""
+
+def _is_another(before: _Sight, seen: _Sight) -> bool:
+    """Whether a print that has ended is not the one seen before: the figures of that one stand still."""
+    if before.state != seen.state:
+        return True
+    return bool(seen.filename) and (
+        seen.filename != before.filename or seen.total_duration != before.total_duration
+    )
 
 
-def _number(value: Any) -> float | None:
-    """A figure that can be one; a broken Klipper's may be anything."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
-        return None
-    return float(value)
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

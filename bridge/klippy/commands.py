@@ -3,6 +3,7 @@
 import math
 import time
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,11 +29,11 @@ class PrintRequest:
 class Commands:
     """What the printer can be told to do."""
 
-    def __init__(self, link: KlippyLink) -> None:
+    def __init__(self, link: KlippyLink, check_print: Callable[[], None] = lambda: None) -> None:
         self.starting: Signal[PrintRequest] = Signal("request for a print")
         self.sent: Signal[str] = Signal("G-code sent")
         self.stopped: Signal[None] = Signal("emergency stop")
-        self._link = link
+        self._link, self._check_print = link, check_print
 
     async def script(self, text: str) -> None:
         """Run G-code; returns when it has ended, however long that takes."""
@@ -45,6 +46,7 @@ class Commands:
 
     async def start_print(self, filename: str, user: str | None = None) -> None:
         """Print a file of the virtual SD card, its path relative to gcodes."""
+        self._check_print()
         self.starting.emit(PrintRequest(filename.lstrip("/"), user, time.time()))
         await self.script(f"SDCARD_PRINT_FILE FILENAME={quoted(filename, 'filename')}")
 

@@ -216,7 +216,11 @@ def decoded(raw: msgspec.Raw) -> Any:
 def status_update(found: dict[str, Any]) -> StatusUpdate:
     """An update from whatever Klippy sent; what is not an object of fields is left out."""
     eventtime, status = found.get("eventtime"), found.get("status")
-    if not isinstance(eventtime, int | float) or isinstance(eventtime, bool) or not 0 <= eventtime < CENTURIES:
+    if (
+        not isinstance(eventtime, int | float)
+        or isinstance(eventtime, bool)
+        or not 0 <= eventtime < CENTURIES
+    ):
         eventtime = time.monotonic()  # Klippy's clock is this machine's
     if not isinstance(status, dict):
         status = {}

@@ -77,9 +77,10 @@ class Klippy:
     def __init__(self, link: KlippyLink, cache: StatusCache, *, version: str) -> None:
         self.changed: Signal[KlippyInfo] = Signal("Klippy's state")
         self.surveyed: Signal[Machine] = Signal("Klippy's machine")  # before `ready`: say now what you want
-        self.doubted: Signal[None] = Signal("doubt of Klippy")  # it says that it ends: being asked
+        self.available_changed: Signal[None] = Signal("Klippy's availability")  # its loss: before all else
         self.info = GONE
         self.machine = Machine()
+        self.hello: dict[str, Any] = {}  # its last answer to `info`: versions, and where its files are
         self._link, self._cache, self._version = link, cache, version
         self._backoff = Backoff(first=0.1, last=2.0)  # a restarting Klippy is back within a second or two
         self._nag = Nagger(log)
@@ -121,7 +122,7 @@ class Klippy:
         self._news.clear()
         await self._link.connect()
         try:
-            hello = await self._greet()
+            hello = self.hello = await self._greet()
             self._backoff.reset()
             self._nag.reset()
             while self._link.connected:
@@ -220,7 +221,7 @@ class Klippy:
         if text not in LAST_WORDS or not self.available:
             return
         self._doubtful = True
-        self.doubted.emit(None)
+        self.available_changed.emit(None)
         try:
             self._link.send("info", {}, self._answered)
         except BridgeError as error:
@@ -232,19 +233,22 @@ class Klippy:
         if not isinstance(found, dict):
             return
         told = {name: found[name] for name in ("state", "state_message") if isinstance(found.get(name), str)}
-        self._doubtful = False
         self._cache.prime(StatusUpdate(self._cache.eventtime, {"webhooks": told}))
         if self.ready:
-            self.doubted.emit(None)
+            self._doubtful = False
+            self.available_changed.emit(None)
 
     def _become(self, info: KlippyInfo) -> None:
-        self._doubtful = False
-        if info == self.info:
-            return
-        if info.state is not self.info.state:
+        was, before = self.available, self.info
+        self.info, self._doubtful = info, False
+        if was and not self.available:
+            self.available_changed.emit(None)
+        if info.state is not before.state:
             log.info("Klippy is %s%s", info.state.value, _first_line(info))
-        self.info = info
-        self.changed.emit(info)
+        if info != before:
+            self.changed.emit(info)
+        elif self.available and not was:
+            self.available_changed.emit(None)
 
     def _gone(self, reason: str) -> None:
         self._news.set()

@@ -7,6 +7,7 @@ that are overridden here are those of aiomqtt 2.5 (pyproject.toml keeps it below
 
 import asyncio
 import concurrent.futures
+import logging
 import socket
 import ssl
 import threading
@@ -15,13 +16,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiomqtt
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTT_ERR_SUCCESS
+import msgspec
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTT_ERR_SUCCESS, MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from bridge.config import Mqtt
 from bridge.errors import LinkDown, TimedOut
+from bridge.mqtt.buffered import BufferedSocket
+from bridge.mqtt.tls import tls_context
 
 MqttError = aiomqtt.MqttError
 
@@ -30,6 +35,7 @@ MAX_UNACKNOWLEDGED = 5000  # messages that wait for the broker's word
 MAX_UNSENT = 20_000  # messages of QoS 0 that wait for the socket
 TAKEN_OVER = 0x8E
 UNSUPPORTED_VERSION = 0x84
+KEEPALIVE_TIMEOUT = 0x8D
 CLOSE_WAIT = 8  # TCP's state after the other end's FIN, in Linux
 FAILURE = 0x80  # codes from here on say no
 
@@ -57,8 +63,7 @@ class LostError(aiomqtt.MqttError):
         self.taken_over, self.closed = taken_over, closed
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """A message as it arrived."""
 
     topic: str
@@ -102,17 +107,12 @@ class Connection(aiomqtt.Client):
         receive: Callable[[Incoming], None],
         acknowledged: Callable[[int], None] = lambda _number: None,
     ) -> None:
-        class Straight(asyncio.Queue[aiomqtt.Message]):
-            def put_nowait(self, item: aiomqtt.Message) -> None:
-                receive(_incoming(item))
-
         super().__init__(
             broker.host,
             broker.port,
             username=broker.username,
             password=broker.password,
             identifier=broker.client_id,
-            queue_type=Straight,
             protocol=aiomqtt.ProtocolVersion.V5 if version5 else aiomqtt.ProtocolVersion.V311,
             will=None if will is None else aiomqtt.Will(will.topic, will.payload, qos=1, retain=True),
             clean_session=None if version5 else True,
@@ -126,17 +126,20 @@ class Connection(aiomqtt.Client):
         self.version5 = version5
         self.max_packet: int | None = None  # what the broker takes, where it says so
         self.server_keepalive: int | None = None
-        self._acknowledged = acknowledged
+        self._receive, self._acknowledged = receive, acknowledged
         self._home = threading.get_ident()
         self._writing = self._flush_due = self._writer = False
         self._abandoned = self._hung_up = False
+        self._gathering = True  # more is likely to follow what is posted
         self._unsent = 0
+        self._buffers: BufferedSocket | None = None
 
     async def open(self) -> None:
         """Connect, or raise MqttError having left nothing behind."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT + 2):
                 await self.__aenter__()
+            self._buffer()
         except TimeoutError as error:
             self.abandon()
             raise aiomqtt.MqttError("no answer from the broker") from error
@@ -146,6 +149,14 @@ class Connection(aiomqtt.Client):
         except BaseException:
             self.abandon()
             raise
+
+    def _buffer(self) -> None:
+        """From here on paho reads and writes through buffers of ours, and forms no log lines in vain."""
+        sock = self._client.socket()
+        if isinstance(sock, socket.socket):
+            self._buffers = self._client._sock = BufferedSocket(sock)  # noqa: SLF001 - paho offers no other way
+        if not self._logger.isEnabledFor(logging.DEBUG):
+            self._client.disable_logger()
 
     async def lost(self) -> None:
         """Wait until the connection ends; always raises LostError or MqttError."""
@@ -176,9 +187,19 @@ class Connection(aiomqtt.Client):
         sock.close()
 
     def post(
-        self, topic: str, payload: bytes, *, qos: int, retain: bool, correlation: bytes | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int,
+        retain: bool,
+        correlation: bytes | None = None,
+        more: bool = True,
     ) -> int | None:
-        """Hand a message to the socket and return its number; None when too many wait already."""
+        """Hand a message to the socket, with what `more` may follow now or at once; its number.
+
+        None when too many wait already.
+        """
         if self._unsent >= MAX_UNSENT:
             return None
         properties = None
@@ -186,7 +207,11 @@ class Connection(aiomqtt.Client):
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no hints here
             properties.CorrelationData = correlation
         self._unsent += 1
+        self._gathering = more
         sent = self._client.publish(topic, payload, qos, retain, properties)
+        self._gathering = True
+        if self._flush_due and not more:
+            self._flush()
         return sent.mid if sent.rc == MQTT_ERR_SUCCESS else None
 
     async def deliver(
@@ -228,7 +253,12 @@ class Connection(aiomqtt.Client):
         if self._connected.cancelled():
             return  # nobody waits for the connection any more
         if not self._connected.done():
-            self._connected.set_exception(ClosedEarlyError("the broker closed the connection at once"))
+            late = getattr(reason_code, "value", None) == KEEPALIVE_TIMEOUT
+            self._connected.set_exception(
+                aiomqtt.MqttError("no answer from the broker: timed out")
+                if late
+                else ClosedEarlyError("the broker closed the connection at once")
+            )
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
         for subscription in self._pending_subscribes.values():
             if not subscription.done():
@@ -244,6 +274,9 @@ class Connection(aiomqtt.Client):
         self._hung_up = _closed_by_peer(sock)
         super()._on_socket_close(client, userdata, sock)
 
+    def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002 - theirs
+        self._receive(_incoming(message))
+
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         self._acknowledged(mid)
         super()._on_publish(client, userdata, mid, reason_code, properties)
@@ -258,7 +291,8 @@ class Connection(aiomqtt.Client):
             self._loop.add_writer(sock.fileno(), self._flush)
         elif not (self._flush_due or self._writer):
             self._flush_due = True
-            self._loop.call_soon(self._flush)
+            if self._gathering:
+                self._loop.call_soon(self._flush)
 
     def _on_socket_unregister_write(self, client: Any, userdata: Any, sock: Any) -> None:
         self._unsent = 0
@@ -267,11 +301,24 @@ class Connection(aiomqtt.Client):
             super()._on_socket_unregister_write(client, userdata, sock)
 
     def _flush(self) -> None:
+        """Send all that waits; what the socket does not take now, as soon as it does."""
         self._flush_due, self._writing = False, True
+        if not self._pending_publishes:
+            self._client.on_publish = None  # nobody waits for QoS 0 to be written, and telling it is dear
         try:
             self._client.loop_write()
         finally:
             self._writing = False
+            self._client.on_publish = self._on_publish
+        if self._buffers is not None:
+            self._watch(self._buffers, full=not self._buffers.flush() or self._client.want_write())
+
+    def _watch(self, sock: BufferedSocket, *, full: bool) -> None:
+        if full and not self._writer:
+            self._loop.add_writer(sock.fileno(), self._flush)
+        elif self._writer and not full and sock.fileno() != -1:
+            self._loop.remove_writer(sock.fileno())
+        self._writer = full
 
 
 class ThreadEach(concurrent.futures.ThreadPoolExecutor):
@@ -306,10 +353,23 @@ def _closed_by_peer(sock: socket.socket) -> bool:
         return False
 
 
-def _incoming(message: aiomqtt.Message) -> Incoming:
-    properties = message.properties
+def broker_of(settings: Mqtt, client_id: str) -> Broker:
+    """Where and how the configuration says to connect."""
+    return Broker(
+        host=settings.host,
+        port=settings.port or (1883 if settings.tls is None else 8883),
+        username=settings.username,
+        password=settings.password,
+        client_id=settings.client_id or client_id,
+        keepalive=settings.keepalive,
+        tls=tls_context(settings),
+    )
+
+
+def _incoming(message: MQTTMessage) -> Incoming:
+    properties = getattr(message, "properties", None)
     return Incoming(
-        topic=message.topic.value,
+        topic=message.topic,
         payload=bytes(message.payload),
         qos=message.qos,
         retain=bool(message.retain),

@@ -26,6 +26,7 @@ class MqttEvents:
         self._boot = uuid.uuid4().hex[:12]
         self._sequence = 0
         self._kept: deque[Event] = deque()
+        self._no_news: set[str] = set()
         link.connected.connect(lambda _first: self._catch_up())
 
     @property
@@ -33,10 +34,16 @@ class MqttEvents:
         """Events that wait for the broker."""
         return len(self._kept)
 
+    def no_news(self, name: str) -> None:
+        """The next event of that name is known already: the bridge has only just begun to look."""
+        self._no_news.add(name)
+
     def forward(self, notification: Notification) -> None:
         """A notification of the API under its name without the prefix, unless an event of ours says more."""
         name = event_of(notification.method)
-        if name is not None and name not in EVENTS:
+        if name in self._no_news:
+            self._no_news.discard(name)
+        elif name is not None and name not in EVENTS:
             params = notification.params
             self.tell(name, params[0] if len(params) == 1 else params or Nothing())
 

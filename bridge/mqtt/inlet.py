@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.access import Identity
+from bridge.auth.policy import MqttPolicy, Permit
+from bridge.decoding import decode
 from bridge.errors import (
     BadParams,
     BadRequest,
@@ -21,16 +22,19 @@ from bridge.errors import (
 )
 from bridge.lifecycle import Crew
 from bridge.mqtt.connection import Incoming
+from bridge.mqtt.denials import Denial, Denials
 from bridge.mqtt.link import MqttLink
 from bridge.mqtt.payloads import RequestRejected
 from bridge.mqtt.topics import Topics
-from bridge.rpc import Access, Door, Lane, Registry, Unanswered, decode, encode_failure, printable
+from bridge.mqtt.topics import decode as plain_name
+from bridge.rpc import Access, Door, Lane, Registry, Unanswered, encode_failure, printable
 from bridge.signals import Signal
 
 log = logging.getLogger(__name__)
 
 AT_ONCE, WAITING, SCRIPTS = 64, 1000, 1000
 CORRELATED, DELIVERED = 60.0, 5.0  # seconds in which an equal request is a repeat
+OURS = frozenset({"mqtt_timestamp", "mqtt_expires", "token"})  # params that no method sees
 REMEMBERED = 1000  # requests whose repeats are recognised
 
 
@@ -38,15 +42,25 @@ class MqttClient:
     """The far end of a request topic."""
 
     door = Door.MQTT
-    user = None
 
-    def __init__(self, name: str, identity: Identity) -> None:
+    def __init__(self, name: str, permit: Permit, denials: Denials | None = None) -> None:
         self.name = name
-        self._identity = identity
+        self.permit = permit
+        self.denied: list[BridgeError] = []  # told already
+        self._denials = denials
+
+    @property
+    def user(self) -> str | None:
+        """Who vouched for it by a token."""
+        return self.permit.user
 
     def allows(self, access: Access, method: str) -> BridgeError | None:
         """None when `method` may be called over MQTT."""
-        return self._identity.refuse(access, method)
+        refusal = self.permit.refuse(access, method)
+        if refusal is not None and self._denials is not None:
+            self.denied.append(refusal)
+            self._denials.note(self.name, method, refusal)
+        return refusal
 
     def notify(self, method: str, params: list[Any]) -> None:
         """Nothing: over MQTT the event topics are everybody's."""
@@ -76,17 +90,19 @@ class _Request:
 class MqttInlet:
     """Takes requests from their topics, and sends each asker its answer."""
 
-    def __init__(self, link: MqttLink, topics: Topics, registry: Registry, identity: Identity) -> None:
+    def __init__(self, link: MqttLink, topics: Topics, registry: Registry, policy: MqttPolicy) -> None:
         self.rejected: Signal[RequestRejected] = Signal("rejected request")
+        self.denials = Denials()
         self.requests = 0
         self.rejections = 0
-        self._link, self._topics, self._registry, self._identity = link, topics, registry, identity
+        self._link, self._topics, self._registry, self._policy = link, topics, registry, policy
         self._crew = Crew()
         self._waiting: deque[Callable[[], bool]] = deque()
         self._running = self._scripts = 0
         self._seen: OrderedDict[Any, _Repeatable] = OrderedDict()
         self._clearing: Counter[str] = Counter()
         registry.unanswered.connect(self._unanswered)
+        self.denials.denied.connect(self._denied)
 
     @property
     def depth(self) -> int:
@@ -134,7 +150,7 @@ class MqttInlet:
             correlation=incoming.correlation,
             payload=incoming.payload,
             qos=incoming.qos,
-            client=MqttClient(name, self._identity),
+            client=MqttClient(name, self._policy.permit(plain_name(name) if name else None), self.denials),
         )
 
     def _read(self, request: _Request, incoming: Incoming) -> None:
@@ -201,7 +217,10 @@ class MqttInlet:
             self._send(asker, answer)
 
     async def _execute(self, request: _Request) -> bytes | None:
-        message = _checked(request.message)
+        message, tokens = _checked(request.message)
+        for token in tokens:
+            if request.client.user is None:
+                request.client.permit = request.client.permit.with_token(token)
         return await self._registry.handle(message, request.client)
 
     def _repeat(self, request: _Request, first: _Repeatable, keys: list[Any]) -> None:
@@ -238,6 +257,8 @@ class MqttInlet:
 
     def _lane(self, message: Any) -> Lane:
         """The slowest lane of a batch's parts; one urgent request alone is urgent."""
+        if isinstance(message, dict):
+            return Lane(self._known(message, "lane", Lane.NORMAL))
         lanes = {self._known(part, "lane", Lane.NORMAL) for part in _parts(message)}
         if lanes == {Lane.URGENT}:
             return Lane.URGENT
@@ -264,7 +285,7 @@ class MqttInlet:
                 "(mqtt.max_payload and the broker's own limit)"
             )
             answer = encode_failure(_identifier(request.message), error)
-        self._link.post(request.reply, answer, correlation=request.correlation)
+        self._link.post(request.reply, answer, correlation=request.correlation, more=self.depth > 1)
 
     def _refuse(self, request: _Request, error: BridgeError) -> None:
         """Answer with an error what was not executed, and count it."""
@@ -279,11 +300,16 @@ class MqttInlet:
         self.rejected.emit(rejection)
 
     def _unanswered(self, failed: Unanswered) -> None:
-        if isinstance(failed.client, MqttClient):
-            topic = "/".join(filter(None, (self._topics.request, failed.client.name)))
-            self._reject(
-                RequestRejected(topic=topic, method=printable(failed.method), reason=str(failed.error))
-            )
+        client = failed.client
+        if isinstance(client, MqttClient) and failed.error not in client.denied:
+            self._tell(client.name, failed.method, failed.error)
+
+    def _denied(self, denial: Denial) -> None:
+        self._tell(denial.client, denial.method, denial.error)
+
+    def _tell(self, client: str, method: str, error: BridgeError) -> None:
+        topic = "/".join(filter(None, (self._topics.request, client)))
+        self._reject(RequestRejected(topic=topic, method=printable(method), reason=str(error)))
 
     def _clear(self, incoming: Incoming) -> None:
         """A retained request would run again at every connect: never execute it, take it from the broker."""
@@ -308,19 +334,21 @@ def _param(message: Any, name: str) -> Any:
     return params.get(name) if isinstance(params, dict) else None
 
 
-def _checked(message: Any) -> Any:
-    """The message without what is for us alone, or TimedOut when it came too late."""
+def _checked(message: Any) -> tuple[Any, list[str]]:
+    """The message without what is for us alone, and the tokens in it; TimedOut when it came too late."""
     if isinstance(message, list):
-        return [_checked(part) for part in message]
+        parts = [_checked(part) for part in message]
+        return [part for part, _ in parts], [token for _, found in parts for token in found]
     if not isinstance(message, dict) or not isinstance(params := message.get("params"), dict):
-        return message
+        return message, []
     expires = params.get("mqtt_expires")
     if expires is not None:
         if not isinstance(expires, int | float) or isinstance(expires, bool):
             raise BadParams("Argument 'mqtt_expires': expected Unix seconds")
         if time.time() > expires:
             raise TimedOut("The request came after its mqtt_expires; nothing was executed")
-    ours = {"mqtt_timestamp", "mqtt_expires"}
-    if ours & params.keys():
-        return {**message, "params": {key: value for key, value in params.items() if key not in ours}}
-    return message
+    if not OURS & params.keys():
+        return message, []
+    token = params.get("token")
+    kept = {key: value for key, value in params.items() if key not in OURS}
+    return {**message, "params": kept}, [token] if isinstance(token, str) else []

@@ -12,7 +12,6 @@ from bridge.config import Mqtt
 from bridge.errors import BadParams, LinkDown, TimedOut, TooLarge
 from bridge.lifecycle import Backoff, Nagger, keep
 from bridge.mqtt.connection import (
-    Broker,
     ClosedEarlyError,
     Connection,
     Incoming,
@@ -20,17 +19,19 @@ from bridge.mqtt.connection import (
     MqttError,
     RefusedError,
     Will,
+    broker_of,
 )
 from bridge.mqtt.duel import DuelWatch
+from bridge.mqtt.remedies import remedy
+from bridge.mqtt.retained import Retained
 from bridge.mqtt.sizes import LearntSize
-from bridge.mqtt.tls import tls_context
 from bridge.mqtt.topics import Topics, is_concrete, matches
 from bridge.signals import Signal
 
 log = logging.getLogger(__name__)
 
 GOODBYE = 2.0  # seconds the farewell may take
-HELD = 10.0  # seconds after which a connection counts as good
+HELD = 5.0  # seconds after which a connection counts as good
 DUEL_REST = 300.0  # seconds
 RETRY_5 = 86_400.0  # seconds after which MQTT 5 is tried again on a broker that refused it
 EARLY_CLOSES = 2
@@ -61,8 +62,10 @@ class MqttLink:
         self.connected: Signal[bool] = Signal("connection to the broker")  # True: the first
         self.lost: Signal[str] = Signal("loss of the broker")
         self.duelling: Signal[str] = Signal("duel")
+        self.overrun: Signal[str] = Signal("retained message that a slow broker left no room for")
         self.since: float | None = None  # Unix seconds of the present connection
         self.published = self.dropped = self.reconnects = 0
+        self.retained = Retained()
         self.last_error: str | None = None
         self._settings, self._topics = settings, topics
         self._broker = broker_of(settings, client_id)
@@ -99,10 +102,11 @@ class MqttLink:
 
     def room(self, topic: str, correlation: bytes | None = None) -> int:
         """The largest payload, in bytes, that may be published on `topic`."""
+        room = min(self._settings.max_payload, self._sizes.limit or self._settings.max_payload)
         packet = self._connection.max_packet if self._connection is not None else None
-        overhead = OVERHEAD + len(topic.encode()) + len(correlation or b"")
-        known = (self._settings.max_payload, packet and packet - overhead, self._sizes.limit)
-        return min(size for size in known if size)
+        if packet is None:
+            return room
+        return min(room, packet - OVERHEAD - len(topic.encode()) - len(correlation or b""))
 
     def route(self, pattern: str, slot: Slot, *, own: bool = False, early: bool = False) -> None:
         """Give every message of `pattern` to `slot`, from the next connect on.
@@ -121,17 +125,24 @@ class MqttLink:
         retain: bool = False,
         qos: int | None = None,
         correlation: bytes | None = None,
+        more: bool = True,
     ) -> bool:
-        """Publish without waiting; False, and counted, when it cannot be."""
+        """Publish without waiting, with what `more` may follow now; False, and counted, when it cannot be."""
         if self._connection is None or len(payload) > self.room(topic, correlation):
             self.dropped += 1
             return False
         chosen = self._settings.qos if qos is None else qos
-        number = self._connection.post(topic, payload, qos=chosen, retain=retain, correlation=correlation)
+        number = self._connection.post(
+            topic, payload, qos=chosen, retain=retain, correlation=correlation, more=more
+        )
         if number is None:
             self.dropped += 1
+            if retain:
+                self.overrun.emit(topic)
             return False
         self.published += 1
+        if retain:
+            self.retained.note(topic, payload)
         self._sizes.posted(number if chosen > 0 else -number, len(payload))  # QoS 0 is never acknowledged
         return True
 
@@ -313,13 +324,13 @@ class MqttLink:
             self._try_5_at = time.monotonic() + RETRY_5
             self._switch(error)
         else:
-            self._nag.warn(f"no connection to the broker {self.address}: {remedy(error)}")
+            self._nag.warn(f"no connection to the broker {self.address}: {remedy(error, self._settings)}")
         self.lost.emit(str(error))
 
     def _switch(self, error: Exception) -> None:
         """The other version soon; but where both have failed it is a fault like any other."""
         if self._switched:
-            self._nag.warn(f"no connection to the broker {self.address}: {remedy(error)}")
+            self._nag.warn(f"no connection to the broker {self.address}: {remedy(error, self._settings)}")
             return
         self._switched = True
         self._backoff.reset()
@@ -364,36 +375,3 @@ class MqttLink:
         if self._connection is None:
             raise LinkDown(f"The broker {self.address} is not connected: {self.last_error or 'still trying'}")
         return self._connection
-
-
-def broker_of(settings: Mqtt, client_id: str) -> Broker:
-    """Where and how the configuration says to connect."""
-    return Broker(
-        host=settings.host,
-        port=settings.port or (1883 if settings.tls is None else 8883),
-        username=settings.username,
-        password=settings.password,
-        client_id=settings.client_id or client_id,
-        keepalive=settings.keepalive,
-        tls=tls_context(settings),
-    )
-
-
-def remedy(error: Exception) -> str:
-    """What went wrong, and what to do about it."""
-    text = str(error)
-    for sign, advice in _REMEDIES:
-        if sign.lower() in text.lower():
-            return f"{text}; {advice}"
-    return text
-
-
-_REMEDIES = (
-    ("refused the connection: Not authorized", "check mqtt.username and mqtt.password"),
-    ("refused the connection: Bad user", "check mqtt.username and mqtt.password"),
-    ("Connection refused", "is the broker running, and are mqtt.host and mqtt.port right?"),
-    ("Name or service not known", "check mqtt.host"),
-    ("name resolution", "check mqtt.host and this machine's DNS"),
-    ("certificate verify failed", "check mqtt.tls.ca and that mqtt.host is the name in the certificate"),
-    ("timed out", "is mqtt.host right, and does a firewall stand between?"),
-)

@@ -16,11 +16,15 @@ class MqttNews:
 
     def __init__(self, events: MqttEvents, klippy: Klippy, jobs: JobWatch, filament: FilamentWatch) -> None:
         self._events = events
+        self._looked = False
         klippy.changed.connect(self._klippy)
         jobs.changed.connect(self._job)
         filament.ran_out.connect(lambda sensor: events.tell("filament_runout", FilamentRunout(sensor=sensor)))
 
     def _klippy(self, info: KlippyInfo) -> None:
+        if not self._looked and info.state is KlippyState.READY:
+            self._events.no_news("klippy_ready")  # it was so before the bridge came
+        self._looked = True
         if info.state is KlippyState.SHUTDOWN:
             if info.message.startswith(STOPPED_BY_HAND):
                 self._events.tell("emergency_stop", Nothing())

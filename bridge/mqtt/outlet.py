@@ -55,7 +55,7 @@ class MqttOutlet:
         self._timer: asyncio.TimerHandle | None = None
         self._settling: asyncio.TimerHandle | None = None
         klippy.changed.connect(self._state)
-        klippy.doubted.connect(lambda _none: self._say_availability())
+        klippy.available_changed.connect(lambda _none: self._say_availability())
         cache.changed.connect(self._status)
         jobs.changed.connect(lambda _change: self._pace())
 
@@ -86,9 +86,8 @@ class MqttOutlet:
         for name, fields in reads.items():
             have = chosen.get(name, frozenset())
             chosen[name] = None if have is None else have | fields
-        gone = [key for key in self._names if not _wants(chosen, *key)]
-        for key in gone:
-            self._link.post(self._names.pop(key), b"", retain=True)
+        for key in [key for key in self._names if not _wants(chosen, *key)]:
+            self._link.retained.forsake(self._names.pop(key))
         self._fields = chosen
         self._cache.want(self, self._want())
 

@@ -60,7 +60,9 @@ class JobCurrent(Payload, frozen=True):
     progress: Share = None
     elapsed: Annotated[float | None, Meta(description="seconds since the start, pauses included")] = None
     print_time: Annotated[float | None, Meta(description="seconds of printing, without pauses")] = None
-    remaining: Annotated[float | None, Meta(ge=0, description="seconds; null: nothing to tell it by")] = None
+    remaining: Annotated[
+        Annotated[float, Meta(ge=0)] | None, Meta(description="seconds; null: nothing to tell it by")
+    ] = None
     eta_at: DateTime = None
     estimate_source: Annotated[
         Literal["slicer", "file", "filament"] | None, Meta(description="what `remaining` is told by")
@@ -71,6 +73,7 @@ class JobCurrent(Payload, frozen=True):
     slicer_estimate: Annotated[float | None, Meta(description="seconds the slicer thought it would take")] = (
         None
     )
+    object_height: Millimetres = None
     started_at: DateTime = None
     thumbnail: Annotated[bool | None, Meta(description="whether job/thumbnail shows this job")] = None
 
@@ -101,6 +104,17 @@ class JobRecord(Payload, frozen=True):
     user: str | None = None
 
 
+class JobTotals(Payload, frozen=True):
+    """All jobs together, as long as nobody has begun the totals anew."""
+
+    jobs: Count
+    time: Annotated[float, Meta(ge=0, description="seconds, pauses included")]
+    print_time: Annotated[float, Meta(ge=0, description="seconds of printing")]
+    filament: Annotated[float, Meta(ge=0, description="m")]
+    longest_job: Annotated[float, Meta(ge=0, description="seconds, pauses included")]
+    longest_print: Annotated[float, Meta(ge=0, description="seconds of printing")]
+
+
 class QueuedJob(Payload, frozen=True):
     """A job that waits."""
 
@@ -115,6 +129,33 @@ class Queue(Payload, frozen=True):
     state: Literal["ready", "loading", "starting", "paused"]
     reason: Annotated[str | None, Meta(description="why it paused by itself")]
     jobs: list[QueuedJob]
+
+
+class Power(Payload, frozen=True):
+    """A power device; `init` is one whose state is not known yet."""
+
+    state: Literal["on", "off", "init", "error"]
+    locked: Annotated[bool, Meta(description="whether it cannot be switched off now: a job runs")]
+    reason: Annotated[str | None, Meta(description="of an error")] = None
+
+
+class SensorFigures(Payload, frozen=True):
+    """What a sensor says, by the names of its figures; null: it has not spoken yet."""
+
+    figures: dict[str, Any]
+
+
+class Spool(Payload, frozen=True):
+    """The spool in use, as Spoolman has it."""
+
+    connected: Annotated[bool, Meta(description="whether Spoolman answers")]
+    spool_id: int | None = None
+    name: str | None = None
+    vendor: str | None = None
+    material: str | None = None
+    color: Annotated[str | None, Meta(description="RRGGBB in hex")] = None
+    remaining_weight: Annotated[float | None, Meta(description="g")] = None
+    remaining_length: Annotated[float | None, Meta(description="mm")] = None
 
 
 class HealthBroker(Payload, frozen=True):
@@ -134,6 +175,12 @@ class HealthCounters(Payload, frozen=True):
     published: Count
     reconnects: Annotated[Count, Meta(description="connections to the broker after the first")]
     klippy_dropped_frames: Annotated[Count, Meta(description="messages of Klippy that could not be read")]
+    denied: Annotated[Count, Meta(description="calls over MQTT that mqtt.allow or mqtt.deny refused")]
+    unauthorized: Annotated[Count, Meta(description="requests over HTTP that were answered with 401")]
+    failed_logins: Annotated[Count, Meta(description="wrong passwords and API keys")]
+    overloads: Annotated[
+        Count, Meta(description="requests over HTTP and WebSockets that were too large, too deep or too many")
+    ]
 
 
 class HealthQueues(Payload, frozen=True):
@@ -158,6 +205,22 @@ class Health(Payload, frozen=True):
     last_error: str | None
 
 
+class HostStats(Payload, frozen=True):
+    """The machine that the bridge runs on."""
+
+    cpu: Share
+    load: Annotated[float | None, Meta(description="mean of the last minute; 1 is one busy core")]
+    memory: Share
+    memory_free: Annotated[int | None, Meta(description="MiB")]
+    cpu_temperature: Annotated[float | None, Meta(description="°C")]
+    disk: Share
+    disk_free: Annotated[float | None, Meta(description="GiB, where the G-code files are")]
+    network: Annotated[float | None, Meta(description="kB/s, in and out")]
+    throttled: Annotated[bool | None, Meta(description="slowed down for heat or a weak power supply, now")]
+    undervoltage: Annotated[bool | None, Meta(description="the power supply is too weak, now")]
+    booted_at: DateTime
+
+
 class ControlRow(Payload, frozen=True):
     """One control: what it is called, what it takes, and where its state is."""
 
@@ -178,6 +241,7 @@ class LightColor(Payload, frozen=True):
     r: Annotated[int, Meta(ge=0, le=255)]
     g: Annotated[int, Meta(ge=0, le=255)]
     b: Annotated[int, Meta(ge=0, le=255)]
+    w: Annotated[int, Meta(ge=0, le=255)] | None = None
 
 
 class LightCommand(Payload, frozen=True):
@@ -186,6 +250,27 @@ class LightCommand(Payload, frozen=True):
     state: Literal["ON", "OFF"] | None = None
     brightness: Annotated[int, Meta(ge=0, le=255)] | None = None
     color: LightColor | None = None
+
+
+class LightState(Payload, frozen=True):
+    """A light as it is; `color` is the one it shows at full brightness, and while it is off the last one."""
+
+    state: Literal["ON", "OFF"] | None
+    brightness: Annotated[int, Meta(ge=0, le=255)] | None
+    color_mode: Literal["brightness", "rgb", "rgbw"]
+    color: dict[str, int] | None
+
+
+class MacroCommand(Payload, frozen=True, forbid_unknown_fields=True):
+    """A macro's parameters by name; numbers and truth stay what they are, texts are put in quotes."""
+
+    params: dict[str, str | int | float | bool]
+
+
+class ControlValue(Payload, frozen=True):
+    """What a control is set to; null: nothing, or nothing known."""
+
+    value: Any
 
 
 class Event(Payload, frozen=True):
@@ -265,7 +350,7 @@ EVENTS: Final[dict[str, EventKind]] = {
 }
 """Made by the bridge; one of the same name as a notification takes its place."""
 
-_TOO_OFTEN: Final = frozenset({"notify_status_update", "notify_proc_stat_update"})
+_TOO_OFTEN: Final = frozenset({"notify_status_update", "notify_proc_stat_update", "notify_sensor_update"})
 
 
 def event_of(notification: str) -> str | None:

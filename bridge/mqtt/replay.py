@@ -16,9 +16,10 @@ class Replay:
     """Publishes everything again, step by step: discovery, availability, state."""
 
     def __init__(self, link: MqttLink, topics: Topics, steps: Sequence[Callable[[], None]]) -> None:
-        self._link, self._topics, self._steps = link, topics, steps
+        self._link, self._topics, self._steps = link, topics, list(steps)
         self._due = asyncio.Event()
         link.connected.connect(self._connected)
+        link.overrun.connect(lambda _topic: self._due.set())  # it is owed the truth
 
     async def open(self) -> None:
         """Listen for Home Assistant."""
@@ -30,14 +31,14 @@ class Replay:
             await self._due.wait()
             await asyncio.sleep(random.uniform(0, JITTER))  # noqa: S311 - jitter, not a secret
             self._due.clear()
-            self._speak()
+            self.speak()
 
     async def close(self) -> None:
         """Nothing to give back."""
 
     def _connected(self, first: bool) -> None:  # noqa: FBT001 - a slot
         if first:
-            self._speak()  # nobody else starts just now
+            self.speak()  # nobody else starts just now
         else:
             self._due.set()
 
@@ -45,7 +46,12 @@ class Replay:
         if incoming.payload == BIRTH and not incoming.retain:
             self._due.set()
 
-    def _speak(self) -> None:
+    def then(self, step: Callable[[], None]) -> None:
+        """Add a step."""
+        self._steps.append(step)
+
+    def speak(self) -> None:
+        """Publish everything now."""
         if self._link.up:
             for step in self._steps:
                 step()

@@ -1,6 +1,7 @@
 """Every topic name of the bridge, in one place (docs/mqtt.md is its contract)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_TOPIC = 65_535  # bytes; MQTT counts them in 16 bits
 _ENCODED = {ord(char): f"%{ord(char):02X}" for char in "%+#/"}
@@ -18,6 +19,7 @@ def decode(level: str) -> str:
     return level
 
 
+@lru_cache(maxsize=4096)  # few patterns, and the same topics again and again
 def matches(pattern: str, topic: str) -> bool:
     """Whether a subscription `pattern` (with + and #) covers `topic`."""
     wanted, have = pattern.split("/"), topic.split("/")
@@ -98,9 +100,32 @@ class Topics:
         return f"{self.instance}/job/thumbnail"
 
     @property
+    def job_totals(self) -> str:
+        """All jobs together."""
+        return f"{self.instance}/job/totals"
+
+    @property
     def queue(self) -> str:
         """The job queue."""
         return f"{self.instance}/queue"
+
+    def power(self, device: str) -> str:
+        """One power device."""
+        return f"{self.instance}/power/{encode(device)}"
+
+    def sensor(self, name: str) -> str:
+        """The figures of one sensor."""
+        return f"{self.instance}/sensor/{encode(name)}"
+
+    @property
+    def spool(self) -> str:
+        """The spool in use."""
+        return f"{self.instance}/spool"
+
+    @property
+    def host_stats(self) -> str:
+        """How the machine below fares."""
+        return f"{self.instance}/host/stats"
 
     @property
     def health(self) -> str:
@@ -116,6 +141,10 @@ class Topics:
         """Where one control takes its plain value."""
         return f"{self.instance}/control/{encode(key)}/set"
 
+    def control_state(self, key: str) -> str:
+        """What a control is set to, where no printer object's field tells it."""
+        return f"{self.instance}/control/{encode(key)}/state"
+
     @property
     def all_controls(self) -> str:
         """The pattern of every control topic."""
@@ -124,6 +153,29 @@ class Topics:
     def event(self, name: str) -> str:
         """One kind of event."""
         return f"{self.instance}/event/{encode(name)}"
+
+    @property
+    def all_events(self) -> str:
+        """The pattern of every event."""
+        return f"{self.instance}/event/+"
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The patterns below which nobody else keeps anything retained."""
+        branches = (
+            "klipper",
+            "job",
+            "queue",
+            "power",
+            "sensor",
+            "spool",
+            "host",
+            "update",
+            "bridge",
+            "controls",
+            "control",
+        )
+        return (f"{self.instance}/moonraker/#", *(f"{self.instance}/{branch}/#" for branch in branches))
 
     def device(self, unique: str) -> str:
         """The discovery message of one Home Assistant device."""
@@ -145,6 +197,8 @@ class Topics:
             "event",
             "job",
             "power",
+            "sensor",
+            "spool",
             "host",
             "update",
             "queue",

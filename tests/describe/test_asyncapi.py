@@ -82,6 +82,13 @@ def test_state_is_retained_and_answers_events_and_deltas_are_not(document):
         "state",
         "health",
         "controls",
+        "control_state",
+        "job_current",
+        "job_last",
+        "job_thumbnail",
+        "job_totals",
+        "queue",
+        "host_stats",
         "device",
     }
 

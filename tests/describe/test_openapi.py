@@ -121,11 +121,11 @@ def test_hints_are_explained_once(document):
 
 
 def test_a_key_or_a_trusted_address_opens_and_public_methods_need_neither(document):
-    assert document["security"] == [{"apiKey": []}, {}]
-    assert document["components"]["securitySchemes"]["apiKey"] == {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Api-Key",
+    assert document["security"] == [{"apiKey": []}, {"bearer": []}, {"digest": []}, {}]
+    assert document["components"]["securitySchemes"] == {
+        "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "digest": {"type": "http", "scheme": "digest"},
     }
     assert document["paths"]["/server/job_queue/status"]["get"]["security"] == []
     assert "security" not in document["paths"]["/printer/emergency_stop"]["post"]

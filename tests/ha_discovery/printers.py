@@ -6,17 +6,41 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bridge.controls.actions import actions
+from bridge.controls.control import Control
+from bridge.controls.kinds import controls_of
+from bridge.controls.kit import Kit
+from bridge.klippy.commands import Commands
+from bridge.klippy.link import KlippyLink
+from bridge.klippy.model import PrinterModel
+from bridge.klippy.simulator import Simulator
+from bridge.mqtt.payloads import ControlRow
 from bridge.mqtt.topics import Topics
 from ha_discovery.catalogue import entities
 from ha_discovery.device import Identity, device_message
 from ha_discovery.entity import Entity
-from ha_discovery.model import PrinterModel
 
 TOPICS = Topics("voron")
 IDENTITY = Identity("kb_0a1b2c", "Voron", "0.1.0", klipper="v0.13.0-730", model="corexy")
-CONTROLS = frozenset(
-    {"pause", "resume", "cancel", "emergency_stop", "firmware_restart", "host_restart", "home"}
-)
+# What other capabilities register.
+REGISTERED = (
+    *(ControlRow(key=key, kind="button", name=key) for key in ("queue_start", "queue_pause", "reset_totals")),
+    ControlRow(
+        key="print_file", kind="select", name="Print file", options=("a.gcode",),
+        state_topic=TOPICS.control_state("print_file"),
+    ),
+)  # fmt: skip
+
+
+async def nothing(*_: object) -> None:
+    """Nobody is there to do it."""
+
+
+def controls_for(model: PrinterModel) -> list[Control]:
+    """What the bridge would offer for this printer."""
+    status = model.status or {}
+    kit = Kit(model, TOPICS, nothing, lambda name, field: status.get(name, {}).get(field), {}, {})
+    return [*actions(Commands(KlippyLink(Path("nowhere"), timeout=1))), *controls_of(kit)]
 
 
 @dataclass(frozen=True)
@@ -32,10 +56,8 @@ class Printer:
         return PrinterModel.of(self.objects, self.settings, self.status)
 
     @property
-    def controls(self) -> frozenset[str]:
-        names = [name for name in self.objects if isinstance(name, str)]
-        macros = {f"macro_{name.partition(' ')[2]}" for name in names if name.startswith("gcode_macro ")}
-        return CONTROLS | macros
+    def controls(self) -> list[ControlRow]:
+        return [*(control.row for control in controls_for(self.model)), *REGISTERED]
 
     def rows(self) -> tuple[Entity, ...]:
         return entities(self.model, self.controls)
@@ -59,6 +81,15 @@ def recorded() -> Printer:
     return Printer(data["objects"], data["settings"], data["status"])
 
 
+def simulated() -> Printer:
+    """The simulator's, without its socket."""
+    nowhere = Path("nowhere")
+    objects = Simulator(nowhere / "socket", nowhere).printer.objects
+    status = {name: json.loads(json.dumps(read())) for name, read in objects.items() if name != "gcode"}
+    settings = status.pop("configfile")["settings"]
+    return Printer(list(objects), settings, status)
+
+
 HEATER = {"temperature": 25.0, "target": 0.0, "power": 0.0}
 FAN = {"speed": 0.5, "rpm": None}
 
@@ -74,6 +105,7 @@ ODD_NAMES = (
     "a+b", "a-b", "a b", "a/b", "#", "+", "100%", "Düse", "Дюза", "温度", "🌡️ hot", "x" * 200, "x" * 201, "_hidden",
     "UPPER", "upper", "Upper", "A B", "a_b", "a__b", "{name}", "{{ value }}", "'quote\"", "voron", "Voron chamber", "…",
 )  # fmt: skip
+UNCALLABLE = [name for name in ODD_NAMES if name.startswith("_") or not name.replace("_", "A").isalnum()]
 
 
 def _crowd() -> dict[str, Any]:
@@ -109,7 +141,36 @@ EVERYTHING = with_status(
         "tmc2209 stepper_y": {"run_current": 0.8, "temperature": None},
         "z_thermal_adjust": {"temperature": 25.0, "current_z_adjust": 0.0, "enabled": True},
         "some_new_thing of tomorrow": {"shiny": True},
-    }
+        "hall_filament_width_sensor": {"Diameter": 1.74, "Raw": 12034.0, "is_active": True},
+        "neopixel strip": {"color_data": [[0.5, 0.25, 0.0, 0.0], [0, 0, 0, 0]]},
+        "neopixel case": {"color_data": [[0.0, 0.0, 0.0, 0.0]]},
+        "dotstar bar": {"color_data": [[1.0, 1.0, 1.0, 0.0]]},
+        "pca9533 board": {"color_data": [[0.1, 0.0, 0.0, 0.9]]},
+        "pca9632 knob": {"color_data": []},
+        "led white": {"color_data": [[0.0, 0.0, 0.0, 0.4]]},
+        "pwm_cycle_time beeper": {"value": 0.0},
+        "z_tilt": {"applied": True},
+        "quad_gantry_level": {"applied": False},
+        "bed_mesh": {"profile_name": "pla", "profiles": {"pla": {}, "default": {}, "x" * 300: {}}},
+        "exclude_object": {
+            "objects": [{"name": "PART_0"}, {"name": "A B"}, {}, "odd"],
+            "excluded_objects": ["PART_0"],
+            "current_object": "A B",
+        },
+    },
+    {
+        **recorded().settings,
+        "extruder1": {"min_temp": 10, "max_temp": 280},
+        "temperature_fan chamber": {"min_temp": 0, "max_temp": 70},
+        "neopixel strip": {"pin": "PA1", "color_order": ["GRBW"]},
+        "led white": {"white_pin": "PA2"},
+    },
 )
 
-ALL = {"minimal": MINIMAL, "recorded": recorded(), "crowded": CROWDED, "everything": EVERYTHING}
+ALL = {
+    "minimal": MINIMAL,
+    "simulated": simulated(),
+    "recorded": recorded(),
+    "crowded": CROWDED,
+    "everything": EVERYTHING,
+}

@@ -23,6 +23,13 @@ SHORT = {
     "ops": "options", "p": "platform", "pl_avail": "payload_available", "pl_not_avail": "payload_not_available",
     "pl_off": "payload_off", "pl_on": "payload_on", "pl_prs": "payload_press", "ret": "retain",
     "stat_cla": "state_class", "stat_t": "state_topic", "sug_dsp_prc": "suggested_display_precision", "t": "topic",
+    "act_t": "action_topic", "act_tpl": "action_template", "atype": "automation_type",
+    "curr_temp_t": "current_temperature_topic", "curr_temp_tpl": "current_temperature_template",
+    "mode_cmd_t": "mode_command_topic", "mode_stat_t": "mode_state_topic", "mode_stat_tpl": "mode_state_template",
+    "temp_cmd_t": "temperature_command_topic", "temp_stat_t": "temperature_state_topic",
+    "temp_stat_tpl": "temperature_state_template", "pct_cmd_t": "percentage_command_topic",
+    "pct_stat_t": "percentage_state_topic", "pct_val_tpl": "percentage_value_template",
+    "stat_val_tpl": "state_value_template", "stype": "subtype",
     "uniq_id": "unique_id", "unit_of_meas": "unit_of_measurement", "val_tpl": "value_template",
 }  # fmt: skip
 DEVICE_SHORT = {
@@ -41,22 +48,53 @@ ORIGIN = {"name", "sw_version", "support_url"}
 AVAILABILITY = {"topic", "value_template", "payload_available", "payload_not_available"}
 MODES = {"all", "any", "latest"}
 
-ENTITY = {
-    "platform", "unique_id", "name", "default_entity_id", "availability", "availability_mode", "qos", "icon",
-    "entity_category", "enabled_by_default", "json_attributes_topic", "json_attributes_template", "device_class",
-}  # fmt: skip
+BASE = {"platform", "unique_id", "name", "default_entity_id", "availability", "availability_mode", "qos", "icon",
+        "entity_category", "enabled_by_default", "json_attributes_topic", "json_attributes_template"}  # fmt: skip
+ENTITY = BASE | {"device_class"}
+STATE, COMMAND = (
+    {"state_topic", "value_template"},
+    {"command_topic", "command_template", "retain", "optimistic"},
+)
 KEYS = {
-    "sensor": ENTITY | {
-        "state_topic", "value_template", "unit_of_measurement", "state_class", "suggested_display_precision",
-        "options", "expire_after", "force_update", "last_reset_value_template",
+    "sensor": ENTITY | STATE | {
+        "unit_of_measurement", "state_class", "suggested_display_precision", "options", "expire_after",
+        "force_update", "last_reset_value_template",
     },
-    "binary_sensor": ENTITY | {
-        "state_topic", "value_template", "payload_on", "payload_off", "off_delay", "expire_after", "force_update",
-    },
+    "binary_sensor": ENTITY | STATE | {"payload_on", "payload_off", "off_delay", "expire_after", "force_update"},
     "button": ENTITY | {"command_topic", "command_template", "payload_press", "retain"},
+    "number": ENTITY | STATE | COMMAND | {"min", "max", "step", "mode", "unit_of_measurement", "payload_reset"},
+    "switch": ENTITY | STATE | COMMAND | {"payload_on", "payload_off", "state_on", "state_off"},
+    "select": BASE | STATE | COMMAND | {"options"},
+    "text": BASE | STATE | COMMAND | {"min", "max", "mode", "pattern"},
+    "notify": BASE | {"command_topic", "command_template", "retain"},
+    "image": BASE | {"image_topic", "image_encoding", "content_type", "url_topic", "url_template"},
+    "event": ENTITY | STATE | {"event_types"},
+    "device_automation": {"platform", "automation_type", "type", "subtype", "topic", "payload", "value_template", "qos"},
+    "light": BASE | COMMAND | {"schema", "state_topic", "brightness", "supported_color_modes", "effect",
+                               "brightness_scale"},
+    "fan": BASE | {"command_topic", "state_topic", "state_value_template", "payload_on", "payload_off", "optimistic",
+                   "retain", "percentage_command_topic", "percentage_command_template", "percentage_state_topic",
+                   "percentage_value_template", "speed_range_min", "speed_range_max"},
+    "climate": BASE | {
+        "temperature_command_topic", "temperature_state_topic", "temperature_state_template", "min_temp", "max_temp",
+        "temp_step", "temperature_unit", "precision", "modes", "mode_command_topic", "mode_command_template",
+        "mode_state_topic", "mode_state_template", "action_topic", "action_template", "current_temperature_topic",
+        "current_temperature_template", "optimistic", "retain",
+    },
+    "update": ENTITY | STATE | {"command_topic", "payload_install", "title", "latest_version_topic",
+                                "latest_version_template", "release_summary", "release_url", "entity_picture"},
+    "camera": BASE | {"topic", "image_encoding"},
 }  # fmt: skip
-NEEDED = {"sensor": {"state_topic"}, "binary_sensor": {"state_topic"}, "button": {"command_topic"}}
-READ_ONLY = {"sensor", "binary_sensor"}
+NEEDED = {
+    "sensor": {"state_topic"}, "binary_sensor": {"state_topic"}, "button": {"command_topic"},
+    "number": {"command_topic"}, "switch": {"command_topic"}, "select": {"command_topic", "options"},
+    "text": {"command_topic"}, "notify": {"command_topic"}, "image": {"image_topic"},
+    "event": {"state_topic", "event_types"}, "light": {"command_topic"}, "fan": {"command_topic"},
+    "device_automation": {"automation_type", "type", "subtype", "topic"}, "climate": set(), "update": set(),
+    "camera": {"topic"},
+}  # fmt: skip
+NAMELESS = {"device_automation"}
+READ_ONLY = {"sensor", "binary_sensor", "image", "event", "camera"}
 
 MEASURED, ANY = {"measurement"}, {"measurement", "total", "total_increasing"}
 SENSOR_CLASSES: dict[str, tuple[set[str], set[str]]] = {  # class -> units, state classes
@@ -66,11 +104,18 @@ SENSOR_CLASSES: dict[str, tuple[set[str], set[str]]] = {  # class -> units, stat
     "duration": ({"d", "h", "min", "s", "ms", "μs"}, ANY),
     "distance": ({"mm", "cm", "m", "km"}, ANY),
     "speed": ({"mm/s", "m/s", "km/h"}, MEASURED),
+    "data_rate": ({"B/s", "kB/s", "MB/s", "KiB/s", "MiB/s"}, MEASURED),
     "data_size": ({"B", "kB", "MB", "GB", "KiB", "MiB", "GiB"}, ANY),
     "power_factor": ({"%"}, MEASURED),
     "frequency": ({"Hz", "kHz", "MHz"}, MEASURED),
     "voltage": ({"V", "mV"}, MEASURED),
     "current": ({"A", "mA"}, MEASURED),
+    "power": ({"mW", "W", "kW", "MW"}, MEASURED),
+    "energy": ({"Wh", "kWh", "MWh", "J", "kJ", "MJ", "GJ"}, {"total", "total_increasing"}),
+    "weight": ({"mg", "g", "kg", "oz", "lb"}, MEASURED),
+    "apparent_power": ({"VA"}, MEASURED),
+    "pressure": ({"Pa", "hPa", "kPa", "bar", "mbar"}, MEASURED),
+    "illuminance": ({"lx"}, MEASURED),
     "enum": (set(), set()),
     "timestamp": (set(), set()),
 }
@@ -170,17 +215,12 @@ def _component_faults(part: dict[str, Any]) -> list[str]:
     platform = part.get("platform")
     if platform not in KEYS:
         return _platform_faults(part)
+    needed = NEEDED[platform] | (set() if platform in NAMELESS else {"unique_id"})
     found = [f"unknown key {key}" for key in sorted(part.keys() - KEYS[platform])]
-    found += [
-        f"{key} is missing"
-        for key in sorted((NEEDED[platform] | {"unique_id", "default_entity_id"}) - part.keys())
-    ]
-    found += [f"{key} is not a concrete topic: {value!r}" for key, value in part.items()
-              if key.endswith("_topic") and not _topic(value)]  # fmt: skip
+    found += [f"{key} is missing" for key in sorted(needed - part.keys())]
+    found += _topic_faults(part)
     found += [f"{key} is null" for key, value in part.items() if value is None and key != "name"]
-    domain, _, name = str(part.get("default_entity_id")).partition(".")
-    if domain != platform or not _OBJECT.fullmatch(name) or len(f"{domain}.{name}") > 255:
-        found.append(f"default_entity_id {part.get('default_entity_id')!r}")
+    found += _id_faults(part)
     if not isinstance(part.get("enabled_by_default", False), bool) or part.get("qos", 0) not in (0, 1, 2):
         found.append("enabled_by_default or qos is odd")
     if not re.fullmatch(r"mdi:[a-z0-9-]+", part.get("icon", "mdi:x")):
@@ -189,8 +229,92 @@ def _component_faults(part: dict[str, Any]) -> list[str]:
         {"diagnostic"} if platform in READ_ONLY else {"diagnostic", "config"}
     ):
         found.append(f"entity_category {part['entity_category']!r}")
-    check = {"sensor": _sensor_faults, "binary_sensor": _binary_faults, "button": _button_faults}[platform]
-    return found + _availability_faults("own", part) + check(part) + template_faults(part)
+    if part.get("retain") or part.get("optimistic"):
+        found.append("a retained command would be repeated at each connect, an optimistic state is invented")
+    return found + _availability_faults("own", part) + _CHECKS[platform](part) + template_faults(part)
+
+
+def _topic_faults(part: dict[str, Any]) -> list[str]:
+    found = []
+    for key, value in part.items():
+        if key != "topic" and not key.endswith("_topic"):
+            continue
+        wild = part["platform"] == "event" and isinstance(value, str)
+        if not _topic(value.replace("+", "x") if wild else value):
+            found.append(f"{key} is not a concrete topic: {value!r}")
+    return found
+
+
+def _id_faults(part: dict[str, Any]) -> list[str]:
+    wanted = part.get("default_entity_id")
+    if wanted is None:
+        return []
+    domain, _, name = str(wanted).partition(".")
+    good = domain == part["platform"] and _OBJECT.fullmatch(name) and len(f"{domain}.{name}") <= 255
+    return [] if good else [f"default_entity_id {wanted!r}"]
+
+
+def _nothing_faults(_part: dict[str, Any]) -> list[str]:
+    return []
+
+
+def _number_faults(part: dict[str, Any]) -> list[str]:
+    found = []
+    low, high, step = (part.get(key, default) for key, default in (("min", 1), ("max", 100), ("step", 1)))
+    if not (all(isinstance(one, int | float) for one in (low, high, step)) and low < high and step >= 0.001):
+        found.append(f"limits {low!r} to {high!r} by {step!r}")
+    if part.get("mode", "auto") not in ("auto", "box", "slider"):
+        found.append(f"mode {part['mode']!r}")
+    device_class, unit = part.get("device_class"), part.get("unit_of_measurement")
+    if device_class is not None and unit not in SENSOR_CLASSES.get(device_class, (set(), set()))[0]:
+        found.append(f"unit {unit!r} is wrong for {device_class!r}")
+    return found
+
+
+def _select_faults(part: dict[str, Any]) -> list[str]:
+    options = part.get("options")
+    good = isinstance(options, list) and options and len(set(options)) == len(options)
+    return [] if good and all(map(_text, options)) and "None" not in options else [f"options {options!r}"]
+
+
+def _text_faults(part: dict[str, Any]) -> list[str]:
+    return [] if 0 <= part.get("min", 0) < part.get("max", 255) <= 255 else ["length of the text"]
+
+
+def _image_faults(part: dict[str, Any]) -> list[str]:
+    return [] if re.fullmatch(r"image/[a-z]+", part.get("content_type", "image/jpeg")) else ["content_type"]
+
+
+def _event_faults(part: dict[str, Any]) -> list[str]:
+    types = part.get("event_types")
+    return [] if isinstance(types, list) and types and all(map(_text, types)) else ["event_types"]
+
+
+def _trigger_faults(part: dict[str, Any]) -> list[str]:
+    good = part.get("automation_type") == "trigger" and _text(part.get("type")) and _text(part.get("subtype"))
+    return [] if good else ["not a trigger"]
+
+
+def _light_faults(part: dict[str, Any]) -> list[str]:
+    modes = part.get("supported_color_modes")
+    good = isinstance(modes, list) and modes and set(modes) <= {"brightness", "rgb", "rgbw", "onoff"}
+    alone = not ({"brightness", "onoff"} & set(modes or ())) or len(modes or ()) == 1
+    return [] if good and alone and part.get("schema") == "json" else [f"color modes {modes!r}"]
+
+
+def _fan_faults(part: dict[str, Any]) -> list[str]:
+    return [key for key in ("payload_on", "payload_off") if not _text(part.get(key, "x"))]
+
+
+def _climate_faults(part: dict[str, Any]) -> list[str]:
+    found = []
+    if not part.get("min_temp", 7) < part.get("max_temp", 35) or part.get("temp_step", 1) <= 0:
+        found.append("limits of the temperature")
+    if not set(part.get("modes", [])) <= {"auto", "off", "cool", "heat", "dry", "fan_only"}:
+        found.append(f"modes {part['modes']!r}")
+    if part.get("temperature_unit", "C") not in ("C", "F"):
+        found.append("temperature_unit")
+    return found
 
 
 def _sensor_faults(part: dict[str, Any]) -> list[str]:
@@ -229,24 +353,52 @@ def _binary_faults(part: dict[str, Any]) -> list[str]:
 
 
 def _button_faults(part: dict[str, Any]) -> list[str]:
-    found = (
-        []
-        if part.get("device_class") in BUTTON_CLASSES | {None}
-        else [f"device_class {part['device_class']!r}"]
+    wrong = part.get("device_class") not in BUTTON_CLASSES | {None}
+    return [f"device_class {part['device_class']!r}"] if wrong else []
+
+
+_CHECKS = {
+    "sensor": _sensor_faults,
+    "binary_sensor": _binary_faults,
+    "button": _button_faults,
+    "number": _number_faults,
+    "switch": _nothing_faults,
+    "select": _select_faults,
+    "text": _text_faults,
+    "notify": _nothing_faults,
+    "image": _image_faults,
+    "event": _event_faults,
+    "device_automation": _trigger_faults,
+    "light": _light_faults,
+    "fan": _fan_faults,
+    "climate": _climate_faults,
+    "update": _nothing_faults,
+    "camera": _nothing_faults,
+}
+
+
+def entity_id(part: dict[str, Any], device: str) -> str:
+    """What the entity will be called: as it asks for, else by the names."""
+    words = f"{device} {part.get('name') or ''}".lower()
+    return (
+        part.get("default_entity_id") or f"{part['platform']}.{re.sub('[^a-z0-9]+', '_', words).strip('_')}"
     )
-    if part.get("retain"):
-        found.append("a retained command would be repeated at each connect")
-    return found
 
 
 def _together_faults(components: dict[str, dict[str, Any]], device: str) -> list[str]:
-    parts = list(components.values())
+    parts = [part for part in components.values() if part.get("platform") not in NAMELESS]
     found = []
-    for key in ("unique_id", "default_entity_id"):
-        counts = Counter((part.get("platform"), part.get(key)) for part in parts)
-        found += [f"{key} {value!r} is not unique" for (_, value), count in counts.items() if count > 1]
+    ids = Counter((part.get("platform"), part.get("unique_id")) for part in parts)
+    found += [f"unique_id {value!r} is not unique" for (_, value), count in ids.items() if count > 1]
+    named = Counter(entity_id(part, device) for part in parts if _is_plain(part, device))
+    found += [f"entity id {value!r} is not unique" for value, count in named.items() if count > 1]
+    found += [
+        f"{part['name']!r} needs a default_entity_id"
+        for part in parts
+        if "default_entity_id" not in part and not _is_plain(part, device)
+    ]
     names = [part.get("name") for part in parts]
-    folded = Counter((name or "").casefold() for name in names)
+    folded = Counter((part.get("platform"), (part.get("name") or "").casefold()) for part in parts)
     found += [f"name {name!r} is used {count} times" for name, count in folded.items() if count > 1]
     for name in names:
         if name is not None and (not _text(name) or name != name.strip()):
@@ -254,6 +406,12 @@ def _together_faults(components: dict[str, dict[str, Any]], device: str) -> list
         elif name is not None and device and f"{name} ".casefold().startswith(f"{device} ".casefold()):
             found.append(f"name {name!r} repeats the device's")
     return found
+
+
+def _is_plain(part: dict[str, Any], device: str) -> bool:
+    """Whether its id is known: asked for, or of names that everybody folds alike."""
+    known = "default_entity_id" in part
+    return known or re.fullmatch(r"[A-Za-z0-9_ ()-]*", f"{device}{part.get('name') or ''}") is not None
 
 
 def _long(part: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

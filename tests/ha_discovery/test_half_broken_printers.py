@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ def damaged(places, wrong):
     return status
 
 
+@pytest.mark.torture
 @few
 @given(
     st.lists(st.sampled_from(PLACES), max_size=60), st.lists(WRONG | st.just(...), min_size=60, max_size=60)

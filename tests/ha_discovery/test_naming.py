@@ -75,3 +75,16 @@ def test_the_device_is_not_named_again(name, device, expected):
 
 def test_equal_names_are_numbered_past_names_that_exist():
     assert naming.distinct(["x", "X", "x 2", "x"], " ") == ["x", "X 3", "x 2", "x 4"]
+
+
+def test_an_identifier_is_short_stable_and_of_its_parts_alone():
+    assert naming.identifier("kb_1", "extruder_target") == naming.identifier("kb_1", "extruder_target")
+    found = {naming.identifier("kb_1", f"key_{number}") for number in range(5000)}
+    assert len(found) == 5000
+    assert all(len(one) == 9 and one.isalnum() and one.islower() for one in found)
+    assert naming.identifier("a", "b") != naming.identifier("b", "a")
+
+
+def test_a_short_key_stays_and_a_long_one_is_stood_for():
+    assert naming.short("print_state") == "print_state"
+    assert naming.short("macro_with_a_long_name") == naming.identifier("macro_with_a_long_name")

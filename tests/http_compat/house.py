@@ -10,7 +10,14 @@ from typing import Any
 import aiohttp
 
 from bridge.access import Guard
+from bridge.auth.accounts import Accounts
+from bridge.auth.api_key import ApiKey
+from bridge.auth.passwords import Passwords
+from bridge.auth.throttle import Throttle
+from bridge.auth.tokens import Tokens
+from bridge.auth.users import Users
 from bridge.config import Http
+from bridge.handlers.auth import Auth
 from bridge.http_compat.app import HttpDoor
 from bridge.http_compat.pipe import Limits
 from bridge.http_compat.sockets import Sockets
@@ -38,8 +45,13 @@ class House:
         self.sample = Sample(self.sockets, self.cache, Commands(self.link))
         self.registry.mount(self.sample)
         self.registry.fallback = offered
-        guard = Guard(trusted=http.trusted, api_key=http.api_key, proxies=http.proxies, mqtt_allow=[])
-        self.door = HttpDoor(http, self.registry, guard, self.sockets, passthrough or path)
+        users, throttle = Users(path.with_name("users.json")), Throttle()
+        tokens = Tokens(path.with_name("token.key"), users)
+        self.key = ApiKey(http.api_key, path.with_name("api_key"))
+        self.accounts = Accounts(users, Passwords(), tokens, throttle)
+        self.guard = Guard(http, key=self.key, users=users, tokens=tokens, throttle=throttle)
+        self.registry.mount(Auth(self.accounts, self.guard, self.key))
+        self.door = HttpDoor(http, self.registry, self.guard, self.sockets, passthrough or path)
         self.fake = FakeKlippy(path)
         self.session = aiohttp.ClientSession()
 
@@ -123,7 +135,7 @@ async def house(
     await one.fake.start()
     stop, opened, ready = asyncio.Event(), asyncio.Event(), asyncio.Event()
     disconnect = one.klippy.changed.connect(lambda _info: ready.set() if one.klippy.ready else None)
-    task = asyncio.ensure_future(serve([one.klippy, one.door], opened.set, stop))
+    task = asyncio.ensure_future(serve([one.guard, one.klippy, one.door], opened.set, stop))
     try:
         async with asyncio.timeout(5):
             await opened.wait()

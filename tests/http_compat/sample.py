@@ -151,11 +151,15 @@ class Sample:
         return call.client.door.value
 
     @rpc("sample.identify", access=Access.READ, doors=SOCKET_ONLY, public=True)
-    async def identify(self, call: Call, *, name: str = "", api_key: str | None = None) -> int:
+    async def identify(
+        self, call: Call, *, name: str = "", api_key: str | None = None, access_token: str | None = None
+    ) -> int:
         """Say who one is."""
         socket = self._sockets.of(call.client)
         assert socket is not None
-        socket.identify(name=name, version="1", kind="other", url="", api_key=api_key)
+        await socket.identify(
+            name=name, version="1", kind="other", url="", api_key=api_key, access_token=access_token
+        )
         return socket.id
 
 

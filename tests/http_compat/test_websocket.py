@@ -100,7 +100,7 @@ async def test_too_many_requests_are_answered_busy_but_an_urgent_one_passes(tmp_
         for _ in range(3):
             await ws.say("sample.wait")
         refused = await ws.refused("sample.raw")
-        assert (refused["code"], "3 requests" in refused["message"]) == (503, True)
+        assert (refused["code"], "3 requests" in refused["message"]) == (429, True)
         await ws.response.send_json(
             [
                 {"jsonrpc": "2.0", "method": "sample.raw", "id": "x"},

@@ -1,46 +1,168 @@
 """A scripted evening: three queued prints, one paused, one cancelled, one broken, a restart between."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
-import aiohttp
 import pytest
 
-from bridge.klippy.simulator import Simulator, write_sample
-from tests.conftest import Running
-from tests.wire import Ear, until
+from bridge.klippy.simulator import Simulator, Timing, write_sample
+from tests.conftest import Running, Start
+from tests.jobs.desk import Desk, desk
+from tests.mqtt.watching import settled
+from tests.wire import Ear
+
+FAMILIES = ("print_", "history_", "job_queue_", "klippy_", "emergency_")
+FOR_EVER = "G28\n" + "G1 X200 F600\nG1 X0\n" * 400
 
 
-def prints(folder: Path, *names: str, heat: bool = False) -> None:
-    for name in names:
-        write_sample(folder / name, size=10, layers=3, heat=heat)
+@pytest.fixture
+async def klippy(tmp_path: Path) -> AsyncIterator[Simulator]:
+    """A printer that restarts soon, with three files: a good one, an endless one, a broken one."""
+    gcodes = tmp_path / "data" / "gcodes"
+    write_sample(gcodes / "first part.gcode", size=10, layers=3)
+    (gcodes / "second.gcode").write_text(FOR_EVER)
+    (gcodes / "third.gcode").write_text("G28\nG1 X50 F6000\nG1 X9999\n")
+    timing = Timing(tick=0.05, refused=0.1, startup=0.1)
+    async with Simulator(
+        tmp_path / "klippy.sock", gcodes, speed=100.0, noise=0.0, timing=timing
+    ) as simulator:
+        yield simulator
 
 
-async def call(bridge: Running, method: str, **params: object) -> dict:
-    async with aiohttp.ClientSession() as session:
-        request = {"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
-        async with session.post(f"{bridge.bridge.http.url}/server/jsonrpc", json=request) as answer:
-            body = await answer.json()
-            assert "error" not in body, body
-            return body["result"]
+def events(mqtt: Ear, bridge: Running, family: str) -> list[str]:
+    """What was told of one family on MQTT: names, and what changed where there is one name for all."""
+    found = [m.json for m in mqtt.on(f"{bridge.name}/event/{family}")]
+    return [_short(one["event"], one["data"]) for one in found]
 
 
-async def test_a_print_is_in_the_history(bridge: Running, klippy: Simulator, mqtt: Ear, tmp_path: Path) -> None:
-    prints(tmp_path / "data" / "gcodes", "a b.gcode", heat=True)
-    await call(bridge, "printer.print.start", filename="a b.gcode", heat=True)
-    done = await mqtt.message(bridge.topics.event("history_changed"), where=lambda m: m.json["data"]["action"] == "finished")
-    job = done.json["data"]["job"]
-    assert job["job_id"] == "000001"
-    assert job["status"] == "completed"
-    assert job["exists"] is True
-    assert job["metadata"]["slicer"] == "PrusaSlicer"
-    assert job["filament_used"] > 0
-    listed = await call(bridge, "server.history.list")
-    assert listed == {"count": 1, "jobs": [job]}
-    totals = (await call(bridge, "server.history.totals"))["job_totals"]
-    assert totals["total_jobs"] == 1
-    assert totals["total_filament_used"] == pytest.approx(job["filament_used"])
-    last = mqtt.latest(bridge.topics.job_last)
-    assert last is not None
-    assert last.json["result"] == "completed"
-    order = [m.topic for m in mqtt.heard if m.topic in (bridge.topics.job_last, bridge.topics.event("print_complete"))]
-    assert order[-2:] == [bridge.topics.job_last, bridge.topics.event("print_complete")]
+def notices(client: Desk, family: str) -> list[str]:
+    """The same on the WebSocket."""
+    found = [(name.removeprefix("notify_"), params) for name, params in client.told]
+    return [_short(name, params[0] if params else {}) for name, params in found if name.startswith(family)]
+
+
+def _short(name: str, data: dict[str, Any]) -> str:
+    if name == "history_changed":
+        return f"{data['action']} {data['job']['job_id']} {data['job']['status']}"
+    if name == "job_queue_changed":
+        jobs = data["updated_queue"]
+        queue = "" if jobs is None else f" {[job['filename'].split('.')[0] for job in jobs]}"
+        return f"{data['action']} {data['queue_state']}{queue}"
+    return name
+
+
+HISTORY = [
+    "added 000001 in_progress",
+    "finished 000001 completed",
+    "added 000002 in_progress",
+    "finished 000002 cancelled",
+    "added 000003 in_progress",
+    "finished 000003 error",
+]
+LOADED = ["state_changed loading", "state_changed starting"]
+QUEUE = [
+    "jobs_added ready ['first part', 'second', 'third']",
+    *LOADED,
+    "job_loaded starting ['second', 'third']",
+    "state_changed ready",
+    "state_changed paused",  # the first is complete, and nobody but a person clears the bed
+    *LOADED,
+    "job_loaded starting ['third']",
+    "state_changed ready",
+    "state_changed paused",  # the second was cancelled
+    *LOADED,
+    "job_loaded starting []",
+    "state_changed ready",
+]
+PRINTS = [
+    "print_started",
+    "print_paused",
+    "print_resumed",
+    "print_complete",
+    "print_started",
+    "print_cancelled",
+    "print_started",
+    "print_error",
+]
+
+
+async def test_an_evening(start: Start, klippy: Simulator, mqtt: Ear) -> None:
+    bridge = await start()
+    await settled(mqtt, bridge)
+    assert bridge.bridge.http is not None
+    async with desk(bridge.bridge.http.url) as client:
+        await spend_the_evening(client, mqtt, bridge)
+        await mqtt.until(lambda: len(events(mqtt, bridge, "history_")) == len(HISTORY))
+        await mqtt.until(lambda: len(events(mqtt, bridge, "job_queue_")) == len(QUEUE))
+
+        assert notices(client, "history_") == events(mqtt, bridge, "history_") == HISTORY
+        assert notices(client, "job_queue_") == events(mqtt, bridge, "job_queue_") == QUEUE
+        assert events(mqtt, bridge, "print_") == PRINTS
+        restart = ["klippy_disconnected", "klippy_ready"]
+        assert notices(client, "klippy_") == events(mqtt, bridge, "klippy_") == restart
+        told = [m for m in mqtt.on(f"{bridge.name}/event/") if m.json["event"].startswith(FAMILIES)]
+        assert len(told) == len(HISTORY) + len(QUEUE) + len(PRINTS) + len(restart)
+        assert len({m.json["seq"] for m in told}) == len(told)
+        record_comes_before_its_event(mqtt, bridge)
+        await everything_is_in_the_history(client)
+        assert (await client.call("server.job_queue.status"))["queued_jobs"] == []
+
+
+async def spend_the_evening(client: Desk, mqtt: Ear, bridge: Running) -> None:
+    topics = bridge.topics
+    names = ["first part.gcode", "second.gcode", "third.gcode"]
+    await client.call("server.job_queue.post_job", filenames=names)
+
+    await client.call("server.job_queue.start")
+    await mqtt.message(topics.event("print_started"))
+    await client.call("printer.print.pause")
+    await mqtt.message(topics.event("print_paused"))
+    assert (await client.call("server.history.list"))["jobs"][0]["status"] == "in_progress"
+    await client.call("printer.print.resume")
+    await mqtt.message(topics.event("print_complete"))
+
+    await client.call("server.job_queue.start")
+    await mqtt.until(lambda: events(mqtt, bridge, "print_").count("print_started") == 2)
+    await client.call("printer.print.cancel")
+    await mqtt.message(topics.event("print_cancelled"))
+    paused = await mqtt.message(topics.queue, where=lambda m: "cancelled" in str(m.json["reason"]))
+    assert paused.json["reason"] == "second.gcode ended as 'cancelled'"
+    assert [job["file"] for job in paused.json["jobs"]] == ["third.gcode"]
+
+    await client.call("printer.firmware_restart")
+    await mqtt.message(topics.event("klippy_ready"))
+    await client.call("server.job_queue.start")
+    failed = await mqtt.message(topics.event("print_error"))
+    assert "out of range" in failed.json["data"]["message"]
+
+
+def record_comes_before_its_event(mqtt: Ear, bridge: Running) -> None:
+    """Of each job: what ended it, told on job/last before the event."""
+    ends = {bridge.topics.event(f"print_{end}"): end for end in ("complete", "cancelled", "error")}
+    order = [
+        m.json["result"] if m.topic == bridge.topics.job_last else ends[m.topic]
+        for m in mqtt.heard
+        if m.topic == bridge.topics.job_last or m.topic in ends
+    ]
+    assert order == ["completed", "complete", "cancelled", "cancelled", "error", "error"]
+
+
+async def everything_is_in_the_history(client: Desk) -> None:
+    jobs = (await client.call("server.history.list", order="asc"))["jobs"]
+    assert [(job["filename"], job["status"], job["exists"]) for job in jobs] == [
+        ("first part.gcode", "completed", True),
+        ("second.gcode", "cancelled", True),
+        ("third.gcode", "error", True),
+    ]
+    assert jobs[0]["metadata"]["slicer"] == "PrusaSlicer"
+    assert jobs[0]["filament_used"] > 0
+    totals = (await client.call("server.history.totals"))["job_totals"]
+    assert totals == {
+        "total_jobs": 3,
+        "total_time": pytest.approx(sum(job["total_duration"] for job in jobs)),
+        "total_print_time": pytest.approx(sum(job["print_duration"] for job in jobs)),
+        "total_filament_used": pytest.approx(sum(job["filament_used"] for job in jobs)),
+        "longest_job": max(job["total_duration"] for job in jobs),
+        "longest_print": max(job["print_duration"] for job in jobs),
+    }

@@ -32,7 +32,13 @@ PRINTER: dict[str, Any] = {
         "filament_used": 0.0,
         "info": {"total_layer": None, "current_layer": None},
     },
-    "virtual_sdcard": {"progress": 0.0, "is_active": False, "file_position": 0, "file_size": 0, "file_path": None},
+    "virtual_sdcard": {
+        "progress": 0.0,
+        "is_active": False,
+        "file_position": 0,
+        "file_size": 0,
+        "file_path": None,
+    },
     "pause_resume": {"is_paused": False},
     "display_status": {"progress": 0.0, "message": None},
     "toolhead": {"position": [0.0, 0.0, 0.0, 0.0], "homed_axes": ""},
@@ -114,12 +120,23 @@ class FakeKlippy:
         for name, fields in changed.items():
             self.objects.setdefault(name, {}).update(fields)
         for peer in self.peers:
-            mine = {name: _chosen(fields, peer.wanted[name]) for name, fields in changed.items() if name in peer.wanted}
+            mine = {
+                name: _chosen(fields, peer.wanted[name])
+                for name, fields in changed.items()
+                if name in peer.wanted
+            }
             if any(mine.values()) and peer.template is not None:
-                peer.writer.write(self.update({name: fields for name, fields in mine.items() if fields}, peer.template))
+                peer.writer.write(
+                    self.update({name: fields for name, fields in mine.items() if fields}, peer.template)
+                )
 
     def update(self, status: Any, template: dict[str, Any] | None = None) -> bytes:
-        return encode({**(template or {"method": "status_update"}), "params": {"eventtime": time.monotonic(), "status": status}})
+        return encode(
+            {
+                **(template or {"method": "status_update"}),
+                "params": {"eventtime": time.monotonic(), "status": status},
+            }
+        )
 
     def become(self, state: str, message: str = "") -> None:
         self.push(webhooks={"state": state, "state_message": message or state})
@@ -159,8 +176,8 @@ class FakeKlippy:
 
     def _answer(self, peer: Peer, method: str, params: dict[str, Any]) -> Any:
         if method == "info":
-            hooks = self.objects.get("webhooks") or {}
-            return {"state": hooks.get("state"), "state_message": hooks.get("state_message"), **self.info}
+            hooks = self._full("webhooks", ["state", "state_message"])
+            return {**(hooks if isinstance(hooks, dict) else {}), **self.info}
         if method == "list_endpoints":
             return {"endpoints": ["info", "gcode/script", "pause_resume/pause"]}
         if method == "objects/list":

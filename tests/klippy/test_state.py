@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.klippy.filament import FilamentWatch
 from bridge.jobs.watch import JobWatch
+from bridge.klippy.filament import FilamentWatch
 from bridge.klippy.link import KlippyLink
 from bridge.klippy.simulator import Simulator, Timing
 from bridge.klippy.state import Klippy, KlippyInfo, KlippyState, Machine
@@ -116,7 +116,7 @@ async def test_last_words_are_doubted_at_once_and_asked_about(fake: FakeKlippy, 
     await side.until("ready")
     await until(lambda: fake.subscribed)
     seen: list[bool] = []
-    side.klippy.doubted.connect(lambda _none: seen.append(side.klippy.available))
+    side.klippy.available_changed.connect(lambda _none: seen.append(side.klippy.available))
     fake.objects["webhooks"] = {"state": "shutdown", "state_message": "Shutdown due to M112 command"}
     fake.say("// Klipper state: Shutdown")
     await side.until("shutdown")
@@ -130,7 +130,7 @@ async def test_last_words_that_a_macro_made_up_change_nothing_for_long(fake: Fak
     await side.until("ready")
     await until(lambda: fake.subscribed)
     seen: list[bool] = []
-    side.klippy.doubted.connect(lambda _none: seen.append(side.klippy.available))
+    side.klippy.available_changed.connect(lambda _none: seen.append(side.klippy.available))
     fake.say("// Klipper state: Shutdown")
     await until(lambda: len(seen) == 2)
     assert seen == [False, True]
@@ -164,7 +164,9 @@ async def test_gone_and_back_for_ever(fake: FakeKlippy, side: Side) -> None:
     assert side.states == ["ready", "disconnected"] * 5 + ["ready"]
 
 
-async def test_a_socket_that_is_missing_is_one_clear_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_socket_that_is_missing_is_one_clear_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     side = Side(tmp_path / "none.sock")
     await until(lambda: side.klippy._backoff._next >= 0.4)  # three tries
     await side.end()
@@ -173,7 +175,9 @@ async def test_a_socket_that_is_missing_is_one_clear_line(tmp_path: Path, caplog
     assert "is Klipper running with `-a`" in lines[0]
 
 
-async def test_a_socket_that_is_no_klippy_s_is_tried_again(fake: FakeKlippy, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_socket_that_is_no_klippy_s_is_tried_again(
+    fake: FakeKlippy, caplog: pytest.LogCaptureFixture
+) -> None:
     for name in ("info", "gcode/subscribe_output", "objects/list"):
         fake.answers[name] = lambda _params: SILENT
     side = Side(fake.path, timeout=0.05)
@@ -202,7 +206,9 @@ async def test_a_restart_of_the_simulator_goes_through_every_state(tmp_path: Pat
 # -- half-broken printers
 
 
-@pytest.mark.parametrize("method", ["info", "gcode/subscribe_output", "list_endpoints", "objects/list", "objects/query"])
+@pytest.mark.parametrize(
+    "method", ["info", "gcode/subscribe_output", "list_endpoints", "objects/list", "objects/query"]
+)
 @pytest.mark.parametrize("answer", [None, [], "text", 7, {}, {"objects": None}, {"status": 7}, {"state": 7}])
 async def test_an_odd_answer_to_any_question_keeps_nobody_from_working(
     method: str, answer: Any, fake: FakeKlippy, caplog: pytest.LogCaptureFixture
@@ -215,7 +221,9 @@ async def test_an_odd_answer_to_any_question_keeps_nobody_from_working(
     assert not [record for record in caplog.records if record.exc_info]
 
 
-@pytest.mark.parametrize("method", ["info", "gcode/subscribe_output", "list_endpoints", "objects/list", "objects/query"])
+@pytest.mark.parametrize(
+    "method", ["info", "gcode/subscribe_output", "list_endpoints", "objects/list", "objects/query"]
+)
 async def test_a_refusal_of_any_question_keeps_nobody_from_working(
     method: str, fake: FakeKlippy, caplog: pytest.LogCaptureFixture
 ) -> None:

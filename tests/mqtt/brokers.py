@@ -68,9 +68,7 @@ class Door:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await self.attend(reader, writer)
 
-    def attend(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> Coroutine[Any, Any, None]:
+    def attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Coroutine[Any, Any, None]:
         raise NotImplementedError
 
 
@@ -81,10 +79,11 @@ class Proxy(Door):
         super().__init__()
         self.target = target
         self.hold = False  # accept, never answer
+        self.held = 0  # how many wait for an answer
 
     async def attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.hold:
-            await asyncio.Event().wait()
+            await self._keep_waiting(reader)
         there, back = await asyncio.open_connection(HOST, self.target)
         self._writers.add(back)
         ways = [asyncio.ensure_future(_pump(reader, back)), asyncio.ensure_future(_pump(there, writer))]
@@ -96,6 +95,14 @@ class Proxy(Door):
             await asyncio.wait(ways)
             self._writers.discard(back)
             back.transport.abort()
+
+    async def _keep_waiting(self, reader: asyncio.StreamReader) -> None:
+        self.held += 1
+        try:
+            while await reader.read(65536):
+                pass
+        finally:
+            self.held -= 1
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -128,28 +135,36 @@ class Hello:
 
 
 class TinyBroker(Door):
-    """Speaks MQTT 3.1.1 to one client at a time, remembers what it was told, and does worse when told to."""
+    """Speaks MQTT to one client at a time, 3.1.1 alone at first, remembers what it was told, and does worse when told to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.hellos: list[Hello] = []
         self.retained: dict[str, bytes] = {}
         self.patterns: list[str] = []
+        self.heard = b""  # the last messages, one behind the other
+        self.speaks_5 = False
         self.close_5 = False  # hang up on MQTT 5 in place of a refusal
         self.close_all = False  # hang up on everybody
         self.before = b""  # sent in place of a CONNACK
         self.after = b""  # sent behind the CONNACK
         self._writer: asyncio.StreamWriter | None = None
+        self._level = 4
 
     @property
     def levels(self) -> list[int]:
         return [hello.level for hello in self.hellos]
 
+    def send(self, data: bytes) -> None:
+        """Bytes as they are, to the client."""
+        assert self._writer is not None
+        self._writer.write(data)
+
     def tell(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish to the client with QoS 0."""
-        assert self._writer is not None
         name = topic.encode()
-        self._writer.write(packet(PUBLISH, struct.pack(">H", len(name)) + name + payload, flags=int(retain)))
+        head = struct.pack(">H", len(name)) + name + b"\x00" * (self._level == 5)
+        self.send(packet(PUBLISH, head + payload, flags=int(retain)))
 
     async def attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _, _, body = await _packet(reader)
@@ -161,22 +176,24 @@ class TinyBroker(Door):
         if self.before:
             writer.write(self.before)
             await asyncio.Event().wait()
-        if level == 5:
+        if level == 5 and not self.speaks_5:
             writer.write(UNACCEPTABLE)
             await writer.drain()
             return
-        writer.write(b"\x20\x02\x00\x00" + self.after)
+        self._level = level
+        writer.write((b"\x20\x03\x00\x00\x00" if level == 5 else b"\x20\x02\x00\x00") + self.after)
         self._writer = writer
         while True:
             self._serve(writer, *await _packet(reader))
 
     def _serve(self, writer: asyncio.StreamWriter, kind: int, flags: int, body: bytes) -> None:
         if kind == SUBSCRIBE:
-            length = struct.unpack_from(">H", body, 2)[0]
-            self.patterns.append(body[4 : 4 + length].decode())
-            writer.write(packet(9, body[:2] + b"\x01"))
+            at = 2 + (self._level == 5)  # behind the properties, of which there are none
+            length = struct.unpack_from(">H", body, at)[0]
+            self.patterns.append(body[at + 2 : at + 2 + length].decode())
+            writer.write(packet(9, body[:2] + b"\x00" * (self._level == 5) + b"\x01"))
         elif kind == UNSUBSCRIBE:
-            writer.write(packet(11, body[:2]))
+            writer.write(packet(11, body[:2] + b"\x00\x00" * (self._level == 5)))
         elif kind == PINGREQ:
             writer.write(packet(13, b""))
         elif kind == PUBLISH:
@@ -185,6 +202,9 @@ class TinyBroker(Door):
             if flags & 6:
                 writer.write(packet(PUBACK, rest[:2]))
                 rest = rest[2:]
+            if self._level == 5:
+                rest = rest[1 + rest[0] :]
+            self.heard = self.heard[-10_000:] + rest
             if flags & 1:
                 self.retained[topic] = rest
 

@@ -11,11 +11,23 @@ class Authority:
         self.folder, self.name = folder, name
         self.cert, self.key = folder / f"{name}.crt", folder / f"{name}.key"
         _openssl(
-            *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"),
+            *(
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+            ),
             *("-keyout", self.key, "-out", self.cert, "-subj", f"/CN={name}"),
         )
 
-    def sign(self, name: str, *, host: str = "DNS:localhost,IP:127.0.0.1", days: int = 2) -> tuple[Path, Path]:
+    def sign(
+        self, name: str, *, host: str = "DNS:localhost,IP:127.0.0.1", days: int = 2
+    ) -> tuple[Path, Path]:
         """A certificate and its key."""
         cert, key, ask = (self.folder / f"{name}.{kind}" for kind in ("crt", "key", "csr"))
         extension = self.folder / f"{name}.ext"

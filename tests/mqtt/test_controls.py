@@ -40,10 +40,10 @@ async def fake(tmp_path: Path):
 
 
 async def test_the_list_of_controls_is_retained(bridge: Running, mqtt: Ear) -> None:
-    rows = (await mqtt.message(bridge.topics.controls)).json
-    assert [row["key"] for row in rows] == BUTTONS
+    rows = (await mqtt.message(bridge.topics.controls, patience=8)).json
+    assert set(BUTTONS) <= {row["key"] for row in rows}
     assert set(rows[0]) == {"key", "kind", "name", "unit", "min", "max", "step", "options", "state_topic"}
-    assert {row["kind"] for row in rows} == {"button"}
+    assert {row["kind"] for row in rows} <= {"number", "switch", "button", "select", "light", "text"}
 
 
 async def test_a_press_of_each_button_does_what_it_says(start: Start, fake: FakeKlippy, mqtt: Ear) -> None:
@@ -133,7 +133,9 @@ async def test_controls_wait_for_klippy_to_be_ready_but_those_that_help(
 
 async def test_a_failure_of_klippy_is_told(start: Start, fake: FakeKlippy, mqtt: Ear) -> None:
     bridge = await start()
-    fake.answers["pause_resume/pause"] = lambda _params: b'{"id":<id>,"error":{"message":"Must home axis first"}}\x03'
+    fake.answers["pause_resume/pause"] = lambda _params: (
+        b'{"id":<id>,"error":{"message":"Must home axis first"}}\x03'
+    )
     await mqtt.say(bridge.topics.control("pause"), "PRESS")
     told = await mqtt.message(bridge.topics.event("control_rejected"))
     assert told.json["data"] == {"control": "pause", "value": "PRESS", "reason": "Must home axis first"}
@@ -145,7 +147,12 @@ async def test_the_same_over_json_rpc(start: Start, fake: FakeKlippy, mqtt: Ear)
     await mqtt.say(bridge.topics.request, ask)
     listed = await mqtt.message(bridge.topics.response, where=lambda m: m.json["id"] == 1)
     assert listed.json["result"]["controls"] == (await mqtt.message(bridge.topics.controls)).json
-    press = {"jsonrpc": "2.0", "method": "printer.control.set", "params": {"control": "pause", "value": "PRESS"}, "id": 2}
+    press = {
+        "jsonrpc": "2.0",
+        "method": "printer.control.set",
+        "params": {"control": "pause", "value": "PRESS"},
+        "id": 2,
+    }
     await mqtt.say(bridge.topics.request, press)
     await mqtt.message(bridge.topics.response, where=lambda m: m.json["id"] == 2 and "result" in m.json)
     assert fake.scripts == ["pause_resume/pause"]
@@ -180,7 +187,9 @@ async def test_start_reconnect_and_birth_send_no_g_code(
     assert bridge.bridge.control_topics.rejections == 0
 
 
-async def test_more_commands_than_can_run_at_once_are_refused(start: Start, fake: FakeKlippy, mqtt: Ear) -> None:
+async def test_more_commands_than_can_run_at_once_are_refused(
+    start: Start, fake: FakeKlippy, mqtt: Ear
+) -> None:
     bridge = await start()
     await settled(mqtt, bridge)
     fake.answers["pause_resume/pause"] = lambda _params: b""  # never answered: the printer heats

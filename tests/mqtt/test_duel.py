@@ -27,23 +27,29 @@ async def test_a_bridge_of_another_id_under_our_name_makes_the_second_leave(
     await mqtt.message(first.topics.health, where=lambda m: m.json["klippy"] == "ready")
     second = await start(instance="one-name", wait=False, data=str(tmp_path / "other"))
     assert first.bridge.identity.unique != second.bridge.identity.unique
-    await until(lambda: any("give one of the two another `instance`" in r.getMessage() for r in caplog.records))
+    await until(
+        lambda: any("give one of the two another `instance`" in r.getMessage() for r in caplog.records)
+    )
     assert not second.bridge.mqtt.up
     assert "uses the instance name 'one-name'" in str(second.bridge.health.now().last_error)
     assert first.bridge.mqtt.up
     assert first.bridge.mqtt.reconnects == 0
-    assert mqtt.latest(first.topics.status).json == {"server": "online"}
+    await mqtt.until(lambda: mqtt.latest(first.topics.status).json == {"server": "online"})
     assert mqtt.latest(first.topics.health).json["unique_id"] == first.bridge.identity.unique
 
 
-async def test_a_bridge_that_comes_later_makes_us_leave_and_say_so(start: Start, klippy: Simulator, mqtt: Ear) -> None:
+async def test_a_bridge_that_comes_later_makes_us_leave_and_say_so(
+    start: Start, klippy: Simulator, mqtt: Ear
+) -> None:
     bridge = await start(instance="intruded")
     await mqtt.say(bridge.topics.health, health_of("f" * 16, "intruder"), retain=True)
     await until(lambda: not bridge.bridge.mqtt.up)
     assert "f" * 16 in str(bridge.bridge.health.now().last_error)
 
 
-async def test_the_health_of_a_bridge_that_is_offline_is_no_duel(start: Start, klippy: Simulator, mqtt: Ear) -> None:
+async def test_the_health_of_a_bridge_that_is_offline_is_no_duel(
+    start: Start, klippy: Simulator, mqtt: Ear
+) -> None:
     await mqtt.say("inherited/bridge/health", health_of("e" * 16, "the card before this one"), retain=True)
     await mqtt.say("inherited/moonraker/status", {"server": "offline"}, retain=True)
     bridge = await start(instance="inherited")
@@ -54,7 +60,9 @@ async def test_the_health_of_a_bridge_that_is_offline_is_no_duel(start: Start, k
     assert bridge.bridge.mqtt.up
 
 
-async def test_our_own_health_from_before_a_crash_is_no_duel(start: Start, klippy: Simulator, mqtt: Ear) -> None:
+async def test_our_own_health_from_before_a_crash_is_no_duel(
+    start: Start, klippy: Simulator, mqtt: Ear
+) -> None:
     first = await start(instance="crashed")
     await mqtt.message(first.topics.health)
     first.stop.set()
@@ -67,7 +75,15 @@ async def test_our_own_health_from_before_a_crash_is_no_duel(start: Start, klipp
 
 async def test_health_that_cannot_be_read_is_no_rival(start: Start, klippy: Simulator, mqtt: Ear) -> None:
     bridge = await start()
-    for payload in (b"", b"{", b"[]", b'{"unique_id":7}', b'{"unique_id":null}', b'{"unique_id":""}', b"\xff"):
+    for payload in (
+        b"",
+        b"{",
+        b"[]",
+        b'{"unique_id":7}',
+        b'{"unique_id":null}',
+        b'{"unique_id":""}',
+        b"\xff",
+    ):
         await mqtt.say(bridge.topics.health, payload)
     await mqtt.say(f"{bridge.topics.request}/x", {"jsonrpc": "2.0", "method": "server.info", "id": 1})
     await mqtt.message(bridge.topics.client_response("x"))
@@ -83,13 +99,20 @@ async def taken_over(running: Running, broker: Mosquitto, mqtt: Ear, times: int)
         if number == 0:
             await settled(mqtt, running)
         mqtt.forget()
-        async with aiomqtt.Client(HOST, broker.port, identifier=client_id, protocol=aiomqtt.ProtocolVersion.V5):
+        async with aiomqtt.Client(
+            HOST, broker.port, identifier=client_id, protocol=aiomqtt.ProtocolVersion.V5
+        ):
             await until(lambda: not running.bridge.mqtt.up)
 
 
-@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize("protocol", ["5", pytest.param("3.1.1", marks=pytest.mark.torture)])
 async def test_being_taken_over_three_times_is_a_duel(
-    protocol: str, start: Start, klippy: Simulator, broker: Mosquitto, mqtt: Ear, caplog: pytest.LogCaptureFixture
+    protocol: str,
+    start: Start,
+    klippy: Simulator,
+    broker: Mosquitto,
+    mqtt: Ear,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     bridge = await start(mqtt={"protocol": protocol}, homeassistant={"enabled": False})
     await taken_over(bridge, broker, mqtt, 3)
@@ -100,6 +123,7 @@ async def test_being_taken_over_three_times_is_a_duel(
         await until(lambda: bridge.bridge.mqtt.up, patience=1.2)
 
 
+@pytest.mark.torture
 async def test_two_losses_are_no_duel(start: Start, klippy: Simulator, broker: Mosquitto, mqtt: Ear) -> None:
     bridge = await start(homeassistant={"enabled": False})
     await taken_over(bridge, broker, mqtt, 2)
@@ -137,7 +161,10 @@ async def test_two_instances_in_one_place_share_nothing(
     tmp_path: Path, start: Start, klippy: Simulator, mqtt: Ear
 ) -> None:
     """Another name and another data folder are enough for any number of printers."""
-    two = [await start(data=str(tmp_path / f"data{number}"), homeassistant={"prefix": "homeassistant"}) for number in range(2)]
+    two = [
+        await start(data=str(tmp_path / f"data{number}"), homeassistant={"prefix": "homeassistant"})
+        for number in range(2)
+    ]
     for one in two:
         await mqtt.message(one.topics.health)
     for one in two:
@@ -146,7 +173,9 @@ async def test_two_instances_in_one_place_share_nothing(
     assert all(one.bridge.mqtt.up for one in two)
 
 
-async def test_a_copied_card_under_another_name_has_the_same_id(tmp_path: Path, start: Start, klippy: Simulator) -> None:
+async def test_a_copied_card_under_another_name_has_the_same_id(
+    tmp_path: Path, start: Start, klippy: Simulator
+) -> None:
     first = await start(homeassistant={"enabled": False})
     shutil.copytree(tmp_path / "data" / "bridge", tmp_path / "copy" / "bridge")
     second = await start(data=str(tmp_path / "copy"), wait=False, homeassistant={"enabled": False})

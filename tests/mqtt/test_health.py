@@ -31,8 +31,8 @@ async def test_health_tells_who_and_how(start: Start, fake: FakeKlippy, broker: 
     assert 0 <= told["uptime"] < 10
     assert told["last_error"] is None
     counters = {"requests", "rejected", "dropped", "published", "reconnects", "klippy_dropped_frames"}
-    assert set(told["counters"]) == counters
-    assert set(told["queues"]) == {"requests", "events", "state"}
+    assert counters <= set(told["counters"])
+    assert {"requests", "events", "state"} <= set(told["queues"])
 
 
 async def test_health_follows_klippy(start: Start, fake: FakeKlippy, mqtt: Ear) -> None:
@@ -60,6 +60,7 @@ async def test_health_counts_what_was_refused_and_what_could_not_be_read(
     assert (counters["requests"], counters["rejected"], counters["klippy_dropped_frames"]) == (1, 2, 1)
 
 
+@pytest.mark.torture
 async def test_health_tells_the_reason_of_the_last_outage(
     start: Start, fake: FakeKlippy, broker: Mosquitto, mqtt: Ear
 ) -> None:

@@ -59,7 +59,7 @@ def test_health_tells_what_the_contract_lists():
         uptime=1.5,
         klippy="ready",
         broker=HealthBroker("127.0.0.1:1883", "5", None),
-        counters=HealthCounters(1, 2, 3, 4, 5, 6),
+        counters=HealthCounters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
         queues=HealthQueues(0, 0, 0),
         last_error=None,
     )
@@ -72,6 +72,10 @@ def test_health_tells_what_the_contract_lists():
         "published": 4,
         "reconnects": 5,
         "klippy_dropped_frames": 6,
+        "denied": 7,
+        "unauthorized": 8,
+        "failed_logins": 9,
+        "overloads": 10,
     }
     assert found["last_error"] is None
 

@@ -264,13 +264,11 @@ async def test_the_broker_s_own_limit_is_kept(tmp_path, start, klippy) -> None:
 
 
 async def test_a_quick_request_overtakes_scripts_that_wait(bridge: Running, mqtt: Ear) -> None:
-    slow = {"jsonrpc": "2.0", "method": "printer.gcode.script", "params": {"script": "G4 P60000"}, "id": 0}
+    slow = {"jsonrpc": "2.0", "method": "printer.gcode.script", "params": {"script": "G4 P300000"}, "id": 0}
     for number in range(3):
         await mqtt.say(f"{bridge.topics.request}/slow", {**slow, "id": number})
-    began = time.monotonic()
     await mqtt.say(f"{bridge.topics.request}/quick", READY)
     await mqtt.message(bridge.topics.client_response("quick"))
-    assert time.monotonic() - began < 0.5
     assert mqtt.on(bridge.topics.client_response("slow")) == []
 
 
@@ -293,11 +291,11 @@ async def test_scripts_reach_klippy_in_the_order_sent(bridge: Running, mqtt: Ear
 async def test_an_emergency_stop_waits_for_nothing(bridge: Running, mqtt: Ear) -> None:
     slow = {"jsonrpc": "2.0", "method": "printer.gcode.script", "params": {"script": "G4 P500000"}, "id": 1}
     await mqtt.say(f"{bridge.topics.request}/slow", slow)
-    began = time.monotonic()
     await mqtt.say(
         f"{bridge.topics.request}/stop", {"jsonrpc": "2.0", "method": "printer.emergency_stop", "id": 2}
     )
     assert (await mqtt.message(bridge.topics.client_response("stop"))).json["result"] == "ok"
-    assert time.monotonic() - began < 0.5
     failed = await mqtt.message(bridge.topics.client_response("slow"))
     assert "Shutdown due to webhooks request" in failed.json["error"]["message"]
+    order = [m.topic for m in mqtt.on(bridge.topics.response)]
+    assert order == [bridge.topics.client_response("stop"), bridge.topics.client_response("slow")]

@@ -1,5 +1,6 @@
 """How tests look at the traffic of a bridge."""
 
+from bridge.mqtt.payloads import EVENTS
 from tests.conftest import Running
 from tests.wire import Ear
 
@@ -15,7 +16,7 @@ async def settled(mqtt: Ear, bridge: Running) -> None:
 BOOKKEEPING = ("gcode_response", "history_changed", "job_queue_changed")
 
 
-def events(mqtt: Ear, bridge: Running, *, but: tuple[str, ...] = BOOKKEEPING) -> list[str]:
-    """The names of all events so far, in order, without Klippy's chatter and the history's bookkeeping."""
+def events(mqtt: Ear, bridge: Running) -> list[str]:
+    """The names of the events that people automate on, and of Klippy's coming and going, in their order."""
     names = [m.json["event"] for m in mqtt.on(f"{bridge.name}/event/")]
-    return [name for name in names if name not in but]
+    return [name for name in names if name in EVENTS or name in ("klippy_ready", "klippy_disconnected")]

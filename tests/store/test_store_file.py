@@ -46,6 +46,7 @@ def broken_files(path):
     return sorted(other.name for other in path.parent.iterdir() if ".broken-" in other.name)
 
 
+@pytest.mark.torture
 async def test_five_kills_at_random_points_lose_nothing_that_was_acknowledged(tmp_path):
     path = tmp_path / "bridge.db"
     acknowledged = {"insert": {}, "update": {}}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ha_discovery.model import PrinterModel, kind_of, number, own_name
+from bridge.klippy.model import PrinterModel, kind_of, number, own_name
 from tests.ha_discovery.printers import recorded
 
 JUNK = st.recursive(

@@ -1,0 +1,76 @@
+"""What every page of the emulation needs: who asks, what for, and the table it goes through."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from bridge.errors import BadRequest, Conflict
+from bridge.http_compat import answers, arguments
+from bridge.http_compat.guard import Visitor
+from bridge.http_compat.octoprint.state import State
+from bridge.http_compat.routes import Page
+from bridge.rpc import Access, Registry, encode, printable
+
+Json = dict[str, Any]
+Command = Callable[[Json, Visitor], Awaitable[None]]
+
+
+class Desk:
+    """Asks the table in a visitor's name."""
+
+    def __init__(self, registry: Registry, state: State, *, max_body: int) -> None:
+        self.state = state
+        self._registry, self._max_body = registry, max_body
+
+    async def call(self, name: str, visitor: Visitor, **params: Any) -> Any:
+        """Run a method of the table; it decides whether the visitor may."""
+        return await self._registry.call(name, params, visitor)
+
+    async def script(self, visitor: Visitor, *lines: str) -> None:
+        """Run G-code on a printer that is operational."""
+        self.require_operational()
+        await self.call("printer.gcode.script", visitor, script="\n".join(lines))
+
+    async def arguments(self, request: web.BaseRequest, query: str) -> Json:
+        """Those of the query and of the body."""
+        return await arguments.collect(request, query, self._max_body)
+
+    def require_operational(self) -> None:
+        """As OctoPrint says it: 409."""
+        if not self.state.operational:
+            raise Conflict(f"The printer is not operational: {self.state.text}")
+
+    def told(self, tell: Callable[[], Any]) -> Page:
+        """A page that only tells something."""
+
+        async def page(_request: web.BaseRequest, _query: str, visitor: Visitor) -> web.StreamResponse:
+            allow(visitor, Access.READ)
+            return answers.raw(encode(tell()))
+
+        return page
+
+    def commanded(self, commands: Mapping[str, Command]) -> Page:
+        """A page that takes `{"command": …}`, and answers 204."""
+
+        async def page(request: web.BaseRequest, query: str, visitor: Visitor) -> web.StreamResponse:
+            given = await self.arguments(request, query)
+            await choose(commands, given)(given, visitor)
+            return answers.empty()
+
+        return page
+
+
+def choose(commands: Mapping[str, Command], given: Json) -> Command:
+    """The command that a body names."""
+    name = given.get("command")
+    found = commands.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise BadRequest(f"Unknown command '{printable(str(name))}'; there are {', '.join(commands)}")
+    return found
+
+
+def allow(visitor: Visitor, access: Access) -> None:
+    """Raise what keeps the visitor out, if anything does."""
+    if (refusal := visitor.allows(access, "OctoPrint's API")) is not None:
+        raise refusal

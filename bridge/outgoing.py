@@ -1,0 +1,51 @@
+"""The one HTTP session for everything that the bridge itself asks of others."""
+
+import aiohttp
+
+from bridge import __version__
+from bridge.errors import Busy, TooLarge
+
+CONNECTIONS = 32
+CONNECT = 5.0  # seconds
+
+
+class Outgoing:
+    """A part that owns the session from its opening to its end."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The session, while the bridge runs."""
+        if self._session is None:
+            raise Busy("The bridge is starting or ending; nothing is sent now")
+        return self._session
+
+    async def open(self) -> None:
+        """Begin the session; nothing is connected before it is asked for."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS, limit_per_host=4),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"klipper-bridge/{__version__}"},
+            timeout=aiohttp.ClientTimeout(total=30, sock_connect=CONNECT),
+        )
+
+    async def run(self) -> None:
+        """Nothing by itself."""
+
+    async def close(self) -> None:
+        """Hang up everywhere."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+async def body_of(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """The whole body, or TooLarge."""
+    found = bytearray()
+    async for chunk in answer.content.iter_any():
+        found += chunk
+        if len(found) > most:
+            raise TooLarge(f"{answer.url.host} answers with more than {most} bytes")
+    return bytes(found)

@@ -1,0 +1,1 @@
+"""Spoolman: which spool is in use, and how much of it."""

@@ -1,0 +1,163 @@
+"""Plugs and hubs by HTTP: each vendor's answers, logins and failures."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from bridge.config import convert, masked
+from bridge.errors import ConfigError
+from bridge.power.http_presets import HTTP_PRESETS
+from tests.conftest import Running, Start
+from tests.power import vendors
+from tests.power.calls import Refused, power, switch
+from tests.power.vendors import PASSWORD, TOKEN, USER, Vendor, vendor
+from tests.wire import Ear, until
+
+ANSWERS = {
+    "tasmota": vendors.tasmota,
+    "shelly_gen1": vendors.shelly_gen1,
+    "shelly_gen2": vendors.shelly_gen2,
+    "homeassistant": vendors.homeassistant,
+    "homeseer": vendors.homeseer,
+    "loxone": vendors.loxone,
+    "domoticz": vendors.domoticz,
+    "hue": vendors.hue,
+    "hue_group": vendors.hue,
+    "smartthings": vendors.smartthings,
+}
+
+
+def settings(plug: Vendor, preset: str, **more: object) -> dict[str, object]:
+    return {
+        "type": "http",
+        "preset": preset,
+        "address": f"127.0.0.1:{plug.port}",
+        "device": "switch.plug",
+        "username": USER,
+        "password": PASSWORD,
+        "token": TOKEN,
+        "poll": 0.1,
+        **more,
+    }
+
+
+async def understood(bridge: Running, preset: str, plug: Vendor) -> None:
+    device = bridge.bridge.surroundings.rack.get(preset)
+    await until(lambda: device.state == "off")
+    assert await switch(bridge, "on", preset) == "on"
+    assert plug.is_on, preset
+    plug.is_on = False  # by hand
+    await until(lambda: device.state == "off")
+    plug.is_on = True
+    await until(lambda: device.state == "on")
+    assert await switch(bridge, "toggle", preset) == "off"
+
+
+async def test_each_preset_understands_its_vendor(start: Start) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        plugs = {
+            preset: await stack.enter_async_context(vendor(answer)) for preset, answer in ANSWERS.items()
+        }
+        bridge = await start(
+            power={preset: settings(plug, preset) for preset, plug in plugs.items()}, wait=False
+        )
+        await asyncio.gather(*(understood(bridge, preset, plug) for preset, plug in plugs.items()))
+
+
+def test_every_preset_is_tried() -> None:
+    assert ANSWERS.keys() == HTTP_PRESETS.keys()
+
+
+async def test_any_other_plug_is_spoken_to_by_its_own_addresses(start: Start) -> None:
+    async with vendor(vendors.generic) as plug:
+        url = f"http://127.0.0.1:{plug.port}/relay"
+        own = {
+            "type": "http",
+            "on_url": url,
+            "off_url": url,
+            "status_url": url,
+            "method": "POST",
+            "on_body": "an",
+            "off_body": "aus",
+            "headers": {"X-Key": TOKEN},
+            "state_template": "{{ value_json.relay.mode }}",
+            "state_on": "an",
+            "state_off": "aus",
+        }
+        bridge = await start(power={"plug": own}, wait=False)
+        assert await switch(bridge, "on") == "on"
+        assert await switch(bridge, "off") == "off"
+        assert "POST /relay" in plug.asked
+
+
+async def test_a_wrong_password_is_an_error_that_says_so_once(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with vendor(vendors.shelly_gen1) as plug:
+        bridge = await start(power={"plug": settings(plug, "shelly_gen1", password="wrong")}, wait=False)
+        device = bridge.bridge.surroundings.rack.get("plug")
+        await until(lambda: device.state == "error")
+        assert device.reason == "127.0.0.1 answers 401 Unauthorized"
+        with pytest.raises(Refused, match=r"127\.0\.0\.1 answers 401"):
+            await switch(bridge, "on")
+        said = [r for r in caplog.records if "power device plug" in r.getMessage()]
+        assert len(said) == 1
+        assert PASSWORD not in caplog.text
+
+
+@pytest.mark.torture
+async def test_a_plug_that_fails_for_a_while_is_well_again_by_itself(start: Start, mqtt: Ear) -> None:
+    async with vendor(vendors.shelly_gen1) as plug:
+        plug.broken = True
+        bridge = await start(power={"plug": settings(plug, "shelly_gen1")}, wait=False)
+        await mqtt.message(bridge.topics.power("plug"), where=lambda m: m.json["state"] == "error")
+        plug.broken = False
+        await mqtt.message(bridge.topics.power("plug"), where=lambda m: m.json["state"] == "off")
+        assert await power(bridge) == "off"
+
+
+async def test_a_plug_that_is_not_there_keeps_nobody_from_starting(start: Start) -> None:
+    bridge = await start(
+        power={"plug": {"type": "http", "preset": "tasmota", "address": "127.0.0.1:1"}}, wait=False
+    )
+    device = bridge.bridge.surroundings.rack.get("plug")
+    await until(lambda: device.state == "error")
+    assert device.reason is not None
+    assert device.reason.startswith("127.0.0.1 cannot be reached")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "power.plug.on_url: missing; or name a preset"),
+        (
+            {"on_url": "x", "off_url": "x", "status_url": "x"},
+            "power.plug.on_url: expected an address that begins with http",
+        ),
+        ({"preset": "tasmota"}, "power.plug.address: missing; name the host of the plug or hub"),
+        ({"preset": "hue", "address": "a", "device": "3"}, "power.plug.token: missing; hue needs it"),
+        (
+            {"preset": "tasmota", "address": "http://a/b"},
+            "power.plug.address: expected host, host:port or http://host:port alone",
+        ),
+        ({"preset": "tasmota", "address": "a:b"}, "power.plug.address: Port could not be cast"),
+    ],
+)
+async def test_a_mistake_in_the_configuration_names_its_path(
+    options: dict, message: str, start: Start
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        await start(power={"plug": {"type": "http", **options}})
+    assert str(caught.value).startswith(message)
+
+
+def test_passwords_and_tokens_are_masked_where_the_configuration_is_shown() -> None:
+    plug = {
+        "type": "http",
+        "preset": "hue",
+        "password": "geheim",
+        "token": "geheim",
+        "headers": {"Authorization": "geheim"},
+    }
+    assert "geheim" not in str(masked(convert({"power": {"plug": plug}}, "x")))

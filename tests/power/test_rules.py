@@ -1,0 +1,117 @@
+"""What switches devices by itself."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bridge.klippy.simulator import Simulator, write_sample
+from bridge.klippy.simulator.life import Timing
+from tests.conftest import Running, Start
+from tests.power.calls import call, switch
+from tests.wire import Ear, until
+
+
+@pytest.fixture
+async def klippy(tmp_path: Path) -> AsyncIterator[Simulator]:
+    """One that restarts in no time."""
+    gcodes = tmp_path / "data" / "gcodes"
+    gcodes.mkdir(parents=True)
+    timing = Timing(refused=0.05, startup=0.05)
+    async with Simulator(
+        tmp_path / "klippy.sock", gcodes, speed=100.0, noise=0.0, timing=timing
+    ) as simulator:
+        yield simulator
+
+
+MUTE = {"type": "mqtt", "command_topic": "rules/plug"}
+
+
+def plug(bridge: Running):
+    return bridge.bridge.surroundings.rack.get("plug")
+
+
+async def long_print(bridge: Running, tmp_path: Path) -> None:
+    write_sample(tmp_path / "data" / "gcodes" / "long.gcode", size=200, layers=200, heat=False)
+    await call(bridge, "printer.print.start", filename="long.gcode")
+    await until(lambda: bridge.bridge.tracker.current is not None)
+
+
+async def test_a_shutdown_of_klippy_switches_off_also_what_a_print_had_locked(
+    klippy: Simulator, start: Start, tmp_path: Path
+) -> None:
+    bridge = await start(power={"plug": {**MUTE, "off_when_shutdown": True, "locked_while_printing": True}})
+    await switch(bridge, "on")
+    await long_print(bridge, tmp_path)
+    klippy.shut_down("MCU 'mcu' shutdown: Timer too close")
+    await until(lambda: plug(bridge).state == "off")
+
+
+async def test_a_klippy_that_is_well_again_in_time_keeps_the_power(klippy: Simulator, start: Start) -> None:
+    bridge = await start(power={"plug": {**MUTE, "off_when_shutdown": True, "off_when_shutdown_delay": 0.8}})
+    await switch(bridge, "on")
+    klippy.shut_down("for a moment")
+    await until(lambda: not bridge.bridge.klippy.ready)
+    end = time.monotonic() + 0.8
+    await call(bridge, "printer.firmware_restart")
+    await until(lambda: bridge.bridge.klippy.ready)
+    assert time.monotonic() < end
+    await until(lambda: time.monotonic() > end + 0.1)
+    assert plug(bridge).state == "on"
+
+
+async def test_a_queued_job_switches_on(klippy: Simulator, start: Start, tmp_path: Path) -> None:
+    bridge = await start(power={"plug": {**MUTE, "on_when_job_queued": True}})
+    write_sample(tmp_path / "data" / "gcodes" / "a.gcode", size=10, layers=1)
+    await call(bridge, "server.job_queue.post_job", filenames=["a.gcode"])
+    await until(lambda: plug(bridge).state == "on")
+
+
+async def test_a_timer_switches_off_but_never_during_a_print_that_locks(
+    klippy: Simulator, start: Start, tmp_path: Path
+) -> None:
+    bridge = await start(power={"plug": {**MUTE, "timer": 0.3, "locked_while_printing": True}})
+    await switch(bridge, "off")
+    await switch(bridge, "on")
+    await until(lambda: plug(bridge).state == "off")
+    await long_print(bridge, tmp_path)
+    await switch(bridge, "on")
+    rules = bridge.bridge.surroundings.rack.rules
+    await until(lambda: rules._due == {"plug"})
+    assert plug(bridge).state == "on"
+    await call(bridge, "printer.print.cancel")
+    await until(lambda: plug(bridge).state == "off")
+
+
+async def test_a_klippy_without_its_mcu_is_restarted_after_power_on(
+    klippy: Simulator, start: Start, mqtt: Ear
+) -> None:
+    bridge = await start(
+        power={"plug": {**MUTE, "restart_klipper_when_powered": True, "restart_delay": 0.05}}
+    )
+    await switch(bridge, "off")
+    klippy.lose_mcu()
+    await until(lambda: not bridge.bridge.klippy.ready)
+    await switch(bridge, "on")
+    await until(lambda: bridge.bridge.klippy.ready)
+
+
+@pytest.mark.torture
+async def test_the_initial_state_is_brought_about_once(klippy: Simulator, start: Start, mqtt: Ear) -> None:
+    bridge = await start(power={"plug": {**MUTE, "initial_state": "on"}})
+    assert (await mqtt.message("rules/plug")).payload == b"ON"
+    await until(lambda: plug(bridge).state == "on")
+    assert await switch(bridge, "off") == "off"
+
+
+async def test_the_initial_state_never_cuts_a_print_that_is_under_way(
+    klippy: Simulator, start: Start, tmp_path: Path, caplog
+) -> None:
+    first = await start()
+    await long_print(first, tmp_path)
+    first.stop.set()
+    settings = {**MUTE, "initial_state": "off", "locked_while_printing": True}
+    caplog.set_level("INFO")
+    await start(power={"plug": settings}, data=str(tmp_path / "other"))
+    await until(lambda: "plug keeps its state: 'plug' is locked" in caplog.text)

@@ -1,0 +1,129 @@
+"""Relay boards behind a pseudo-terminal."""
+
+import asyncio
+import contextlib
+import os
+import tty
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from bridge.errors import ConfigError
+from tests.conftest import Start
+from tests.power.calls import Refused, switch
+from tests.wire import Ear, until
+
+ON, OFF, QUERY = bytes.fromhex("A00201A3"), bytes.fromhex("A00200A2"), b"\xff"
+
+
+class Board:
+    """The far end of the cable: an LCUS-2, its second relay."""
+
+    def __init__(self) -> None:
+        self.far, self._near = os.openpty()
+        tty.setraw(self._near)
+        self.port = os.ttyname(self._near)
+        self.heard = b""
+        self.is_on = False
+        self.sticks = False
+
+    def live(self) -> None:
+        self.heard += os.read(self.far, 256)
+        while self.heard:
+            if self.heard[:1] == QUERY:
+                self.heard = self.heard[1:]
+                state = b"ON " if self.is_on else b"OFF"
+                os.write(self.far, b"CH1: OFF \r\nCH2: " + state + b"\r\n")
+            elif len(self.heard) >= 4:
+                order, self.heard = self.heard[:4], self.heard[4:]
+                if not self.sticks:
+                    self.is_on = {ON: True, OFF: False}[order]
+            else:
+                return
+
+    def unplug(self) -> None:
+        os.close(self.far)
+        os.close(self._near)
+
+
+@contextlib.asynccontextmanager
+async def board(prepare: Callable[[Board], None] = lambda _board: None) -> AsyncIterator[Board]:
+    one = Board()
+    prepare(one)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(one.far, one.live)
+    try:
+        yield one
+    finally:
+        loop.remove_reader(one.far)
+        with contextlib.suppress(OSError):
+            one.unplug()
+
+
+def lcus(one: Board, **more: object) -> dict[str, object]:
+    return {"type": "serial", "port": one.port, "preset": "lcus", "output": 2, "poll": 0.1, **more}
+
+
+async def test_a_board_that_tells_its_state_is_switched_and_followed(start: Start) -> None:
+    async with board() as one:
+        bridge = await start(power={"plug": lcus(one, query_bytes="FF")}, wait=False)
+        device = bridge.bridge.surroundings.rack.get("plug")
+        await until(lambda: device.state == "off")
+        assert await switch(bridge, "on") == "on"
+        assert one.is_on
+        one.is_on = False  # by its button
+        await until(lambda: device.state == "off")
+        one.sticks = True
+        with pytest.raises(Refused, match="it is still off"):
+            await switch(bridge, "on")
+
+
+async def test_a_board_that_cannot_be_asked_is_what_it_was_told(start: Start) -> None:
+    async with board() as one:
+        bridge = await start(power={"plug": lcus(one, initial_state="on")}, wait=False)
+        device = bridge.bridge.surroundings.rack.get("plug")
+        await until(lambda: device._link._port is not None)
+        assert await switch(bridge, "on") == "on"
+        await until(lambda: one.is_on)
+        assert await switch(bridge, "off") == "off"
+        await until(lambda: not one.is_on)
+
+
+async def test_a_cable_that_is_pulled_is_an_error(start: Start, mqtt: Ear) -> None:
+    async with board() as one:
+        bridge = await start(power={"plug": lcus(one)}, wait=False)
+        device = bridge.bridge.surroundings.rack.get("plug")
+        await until(lambda: device._link._port is not None)
+        asyncio.get_running_loop().remove_reader(one.far)
+        one.unplug()
+        told = await mqtt.message(bridge.topics.power("plug"), where=lambda m: m.json["state"] == "error")
+        assert told.json["reason"]
+
+
+async def test_a_port_that_is_not_there_keeps_nobody_from_starting(start: Start) -> None:
+    bridge = await start(
+        power={"plug": {"type": "serial", "port": "/dev/ttyNothing", "preset": "lcus"}}, wait=False
+    )
+    device = bridge.bridge.surroundings.rack.get("plug")
+    await until(lambda: device.state == "error")
+    assert "/dev/ttyNothing" in (device.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "power.plug.on_bytes: missing; what shall be sent?"),
+        ({"on_bytes": "A0"}, "power.plug.off_bytes: missing; what shall be sent?"),
+        ({"on_bytes": "zz"}, "power.plug.on_bytes: expected bytes in hex, such as A0 01 01 A2"),
+        (
+            {"on_bytes": "A0", "off_bytes": "A1", "query_bytes": "FF"},
+            "power.plug.on_answer: missing; how does the answer to query_bytes say it?",
+        ),
+    ],
+)
+async def test_a_mistake_in_the_configuration_names_its_path(
+    options: dict, message: str, start: Start
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        await start(power={"plug": {"type": "serial", "port": "/dev/x", **options}})
+    assert str(caught.value) == message
