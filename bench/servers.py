@@ -53,7 +53,7 @@ class Kind:
             print(f"making {self.python.parent.parent.relative_to(PROJECT)}", file=sys.stderr, flush=True)
             venv.create(VENVS / self.name, with_pip=True)
         command = [
-            self.python,
+            str(self.python),
             "-m",
             "pip",
             "install",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -139,7 +140,7 @@ class Filing:
     ) -> tuple[int, Any, Any]:
         """Status, decoded body and headers."""
         async with self.session.post(
-            URL(self.url + path, encoded=True), data=content, headers=headers or form_type()
+            URL(self.url + path, encoded=True), data=io.BytesIO(content), headers=headers or form_type()
         ) as response:
             text = await response.text()
             return response.status, json.loads(text) if text else None, response.headers

@@ -33,8 +33,9 @@ Every method is the same at every door that offers it:
 
 The class of a method says who may call it: MQTT takes what `mqtt.allow` lists, HTTP and WebSocket take all
 from a trusted address, with the API key or with a user's token ([security.md](security.md)). Parameters go
-by name or in the order of the table; a list may be `a,b`, and unknown parameters are ignored. In a query string a hint behind the name says the type
-where that is needed: `?seconds:int=120`, `?enabled:bool=true`, `?factor:float=0.5`, `?value:json={"a":1}`.
+by name or in the order of the table; a list may be `a,b`, and unknown parameters are ignored. In a query
+string a hint behind the name says the type where that is needed: `?seconds:int=120`, `?enabled:bool=true`,
+`?factor:float=0.5`, `?value:json={"a":1}`.
 
 Endpoints of Klippy that are not listed here pass through as methods `printer.…` of class control.
 For machines: [openrpc.json](openrpc.json), [openapi.json](openapi.json), [asyncapi.json](asyncapi.json).

@@ -18,7 +18,8 @@ that is not enough: `?seconds:int=120`, `?enabled:bool=true`, `?factor:float=0.5
 `?value:json=%7B%22a%22%3A1%7D`. A list is `?name=a,b`.
 
 Addresses of `http.trusted` need neither key nor token; all others send the API key as `X-Api-Key`, the
-token of a login as `Authorization: Bearer …`, or answer the HTTP Digest challenge with the API key as their password.
+token of a login as `Authorization: Bearer …`, or answer the HTTP Digest challenge with the API key as
+their password.
 The same methods take JSON-RPC 2.0 at `POST /server/jsonrpc` and at the WebSocket `/websocket`."""
 
 IN_BODY = frozenset({"POST", "PUT", "PATCH"})

@@ -1,6 +1,7 @@
 """Looks where others change the disk: told by the kernel, or by and by where the kernel does not tell."""
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 EVERYTHING = 300.0  # seconds between two looks at everything, whatever was told
 BLIND = 10.0  # the same while something cannot be watched
+STUMBLED = 1.0  # seconds until it is listened again after a fault
 STEP = 100  # ms in which changes are gathered, and between two signs of life of the watching thread
 
 Folders = dict[str, tuple[Root, str]]  # by their place on the disk
@@ -38,7 +40,7 @@ class Watcher:
     async def run(self) -> None:
         """Watch all folders, anew whenever there are others; for ever."""
         while True:
-            folders, stop, self._deaf = self._folders(), asyncio.Event(), False
+            folders, stop = self._folders(), asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(folders, stop))
                 await asyncio.sleep(
@@ -67,20 +69,27 @@ class Watcher:
 
     async def _listen(self, folders: Folders, stop: asyncio.Event) -> None:
         """Note what the kernel tells, until `stop` is set."""
-        try:
-            async for told in awatch(
-                *folders, watch_filter=_wanted, recursive=False, step=STEP, debounce=STEP, stop_event=stop
-            ):
-                for _, path in told:
-                    self._hint(path, folders)
-        except FileNotFoundError:  # a folder has gone in the meantime
-            self._hint_all()
-        except (OSError, RuntimeError) as error:
-            self._deaf = True
-            self._nag.warn(
-                f"the kernel does not tell of changed files ({error}); we look every {BLIND:g} s; "
-                "a larger fs.inotify.max_user_watches may help"
-            )
+        while not stop.is_set():
+            self._deaf = False
+            try:
+                async for told in awatch(
+                    *folders, watch_filter=_wanted, recursive=False, step=STEP, debounce=STEP, stop_event=stop
+                ):
+                    for _, path in told:
+                        self._hint(path, folders)
+            except* FileNotFoundError:  # a folder has gone in the meantime
+                self._hint_all()
+            except* OSError as errors:
+                self._deaf = True
+                self._nag.warn(
+                    f"the kernel does not tell of changed files ({errors.exceptions[0]}); we look every "
+                    f"{BLIND:g} s; a larger fs.inotify.max_user_watches may help"
+                )
+            except* RuntimeError:  # it stumbles over names that are not UTF-8, and drops what it had to tell
+                self._hint_all()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BLIND if self._deaf else STUMBLED):
+                    await stop.wait()
 
     async def _follow(self, folders: Folders) -> None:
         """Look where there is news, until there are other folders."""
@@ -96,8 +105,6 @@ class Watcher:
                 async with asyncio.timeout(SETTLE if unsettled else max(0.0, due)):
                     await self._news.wait()
             except TimeoutError:
-                if self._deaf and not unsettled:
-                    return  # perhaps it tells now
                 if not unsettled:
                     self._hint_all()
                     looked = loop.time()

@@ -61,12 +61,17 @@ def open_file(path: Path) -> Opened:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise NotFound(f"{path.name} cannot be read: {error.strerror}") from error
-    file = os.fdopen(number, "rb")
     found = os.fstat(number)
-    if not stat.S_ISREG(found.st_mode):
-        file.close()
+    if not stat.S_ISREG(found.st_mode):  # before fdopen, which fails on a folder and leaves it open
+        os.close(number)
         raise NotFound(f"{path.name} is no file")
-    return Opened(file, path.name, found.st_size, found.st_mtime, f"{found.st_mtime_ns:x}-{found.st_size:x}")
+    return Opened(
+        os.fdopen(number, "rb"),
+        path.name,
+        found.st_size,
+        found.st_mtime,
+        f"{found.st_mtime_ns:x}-{found.st_size:x}",
+    )
 
 
 class FileResponse(web.StreamResponse):

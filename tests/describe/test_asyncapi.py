@@ -89,6 +89,9 @@ def test_state_is_retained_and_answers_events_and_deltas_are_not(document):
         "job_totals",
         "queue",
         "host_stats",
+        "power",
+        "sensor",
+        "spool",
         "device",
     }
 

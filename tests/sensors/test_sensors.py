@@ -185,3 +185,25 @@ async def test_two_meters_are_one_too_many(start: Start) -> None:
     meter = {"topic": "a", "values": {"a": {"kind": "energy", "units": "Wh"}}}
     with pytest.raises(ConfigError, match="only one meter counts the printer's energy, not one and two"):
         await start(sensors={"one": meter, "two": meter})
+
+
+async def test_the_energy_of_a_job_survives_a_restart_of_the_bridge(
+    klippy: Simulator, start: Start, mqtt: Ear, tmp_path
+) -> None:
+    bridge = await start(sensors=METER)
+    write_sample(tmp_path / "data" / "gcodes" / "a.gcode", size=200, layers=200, heat=False)
+    await say(mqtt, 10, 7.0)
+    await until(lambda: figures(bridge)["total"] == 7.0)
+    await call(bridge, "printer.print.start", filename="a.gcode")
+    await until(lambda: bridge.bridge.tracker.current is not None)
+    await say(mqtt, 10, 7.1)
+    await until(lambda: figures(bridge)["total"] == 7.1)
+    bridge.stop.set()
+    await until(lambda: not bridge.bridge.mqtt.up)
+    again = await start(sensors=METER, instance="meter2")
+    await until(lambda: again.bridge.tracker.current is not None)
+    await say(mqtt, 10, 7.4)
+    await until(lambda: figures(again)["total"] == 7.4)
+    await call(again, "printer.print.cancel")
+    last = await mqtt.message(again.topics.job_last, where=lambda m: m.json["result"] == "cancelled")
+    assert last.json["energy"] == pytest.approx(0.4)

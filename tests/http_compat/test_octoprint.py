@@ -1,0 +1,199 @@
+"""OctoPrint's API: what its clients read, and what they make a printer do."""
+
+from typing import Any
+
+import aiohttp
+
+from tests.conftest import Start
+from tests.filing import LONG, PRUSA, SHORT, Filing, body, filing, part
+from tests.wire import until
+
+LOCAL = "/api/files/local"
+
+
+async def say(files: Filing, path: str, **command: Any) -> int:
+    """POST a JSON body; the status."""
+    status, content, _ = await files.request("POST", path, json=command)
+    assert status != 204 or content == b""
+    return status
+
+
+async def printing(files: Filing, name: str = "it.gcode") -> None:
+    """A print that runs long enough."""
+    await files.upload(name, LONG, print="true")
+    await flag(files, "Printing")
+
+
+async def flag(files: Filing, text: str) -> None:
+    """Wait until the bridge has seen that state."""
+    state = {"Printing": "printing", "Paused": "paused"}.get(text)
+    cache = files.running.bridge.cache
+    await until(
+        lambda: (
+            cache.get("print_stats", "state") == state
+            if state
+            else cache.get("print_stats", "state") not in ("printing", "paused")
+        )
+    )
+    assert (await files.get("/api/job"))[1]["state"] == text
+
+
+async def test_the_version_says_octoprint(files: Filing) -> None:
+    status, found, _ = await files.get("/api/version", headers={"X-Api-Key": ""})
+    assert status == 200
+    assert set(found) == {"server", "api", "text"}
+    assert found["text"].startswith("OctoPrint")
+
+
+async def test_an_upload_is_answered_in_the_words_of_both_families(files: Filing) -> None:
+    form = body(
+        [part("print", "false"), part("path", "my parts"), part("file", SHORT, filename="a b#.gcode")]
+    )
+    status, answer, headers = await files.post(LOCAL, form)
+    assert status == 201
+    assert headers["Location"] == f"{files.url}/api/files/local/my%20parts/a%20b%23.gcode"
+    assert (answer["action"], answer["print_started"], answer["print_queued"]) == (
+        "create_file",
+        False,
+        False,
+    )
+    assert (answer["item"]["root"], answer["item"]["path"]) == ("gcodes", "my parts/a b#.gcode")
+    assert (answer["done"], answer["effectivePrint"], answer["effectiveSelect"]) == (True, False, False)
+    local = answer["files"]["local"]
+    assert (local["name"], local["path"], local["origin"]) == ("a b#.gcode", "my parts/a b#.gcode", "local")
+    assert (await files.get(local["refs"]["download"].removeprefix(files.url)))[1] == SHORT
+    status, one, _ = await files.get(headers["Location"].removeprefix(files.url))
+    assert (status, one["size"], one["type"]) == (200, len(SHORT), "machinecode")
+
+
+async def test_files_are_listed_moved_and_deleted(files: Filing) -> None:
+    await files.upload("cube.gcode", PRUSA.read_bytes())
+    await files.call("server.files.metadata", filename="cube.gcode")
+    status, folder, _ = await files.post(LOCAL, body([part("foldername", "sub")]))
+    assert (status, folder["folder"]["path"]) == (201, "sub")
+    _, found, _ = await files.get("/api/files?recursive=true")
+    assert {one["path"]: one["type"] for one in found["files"]} == {
+        "cube.gcode": "machinecode",
+        "sub": "folder",
+    }
+    assert found["files"][0]["gcodeAnalysis"]["estimatedPrintTime"] == 285
+    assert await say(files, f"{LOCAL}/cube.gcode", command="move", destination="sub") == 201
+    assert (await files.get(f"{LOCAL}/sub/cube.gcode"))[0] == 200
+    assert (await files.request("DELETE", f"{LOCAL}/sub/cube.gcode"))[0] == 204
+    assert (await files.get(f"{LOCAL}/sub/cube.gcode"))[0] == 404
+
+
+async def test_job_tells_what_prints_and_how_far_it_is(files: Filing) -> None:
+    _, idle, _ = await files.get("/api/job")
+    assert (idle["state"], idle["job"]["file"]["name"], idle["progress"]["completion"]) == (
+        "Operational",
+        None,
+        None,
+    )
+    await printing(files, "sub/it.gcode")
+    cache = files.running.bridge.cache
+    await until(lambda: (cache.get("virtual_sdcard", "progress") or 0) > 0)
+    _, found, _ = await files.get("/api/job")
+    assert (found["job"]["file"]["name"], found["job"]["file"]["path"]) == ("it.gcode", "sub/it.gcode")
+    assert (found["job"]["file"]["size"], found["job"]["file"]["origin"]) == (len(LONG), "local")
+    assert 0 <= found["progress"]["completion"] < 100
+    assert 0 < found["progress"]["filepos"] < len(LONG)
+    assert isinstance(found["progress"]["printTime"], int)
+    assert found["state"] == "Printing"
+
+
+async def test_a_job_is_started_paused_resumed_and_cancelled(files: Filing) -> None:
+    for command in ("start", "restart", "pause", "cancel"):
+        assert await say(files, "/api/job", command=command) == 409, command
+    assert await say(files, "/api/job", command="dance") == 400
+    await files.upload("it.gcode", LONG)
+    assert await say(files, f"{LOCAL}/it.gcode", command="select") == 204
+    assert await say(files, "/api/job", command="start") == 204
+    await flag(files, "Printing")
+    assert await say(files, "/api/job", command="start") == 409
+    assert await say(files, "/api/job", command="restart") == 409
+    for action, text in (
+        ("resume", "Printing"),
+        ("pause", "Paused"),
+        ("pause", "Paused"),
+        ("resume", "Printing"),
+        ("toggle", "Paused"),
+        ("toggle", "Printing"),
+    ):
+        assert await say(files, "/api/job", command="pause", action=action) == 204
+        await flag(files, text)
+    assert await say(files, "/api/job", command="pause", action="dance") == 400
+    assert await say(files, "/api/job", command="pause") == 204
+    await flag(files, "Paused")
+    assert await say(files, "/api/control/job", command="restart") == 204
+    await flag(files, "Printing")
+    assert await say(files, "/api/job", command="cancel") == 204
+    await flag(files, "Operational")
+    assert await say(files, "/api/job", command="cancel") == 409
+
+
+async def test_the_printer_tells_temperatures_and_flags(files: Filing) -> None:
+    status, found, _ = await files.get("/api/printer")
+    assert status == 200
+    for name in ("tool0", "bed"):
+        assert set(found["temperature"][name]) == {"actual", "target", "offset"}
+    assert found["sd"] == {"ready": False}
+    flags = found["state"]["flags"]
+    assert (flags["operational"], flags["ready"], flags["printing"], flags["closedOrError"]) == (
+        True,
+        True,
+        False,
+        False,
+    )
+    assert set((await files.get("/api/printer?exclude=temperature,sd"))[1]) == {"state"}
+    await printing(files)
+    flags = (await files.get("/api/printer"))[1]["state"]["flags"]
+    assert (flags["printing"], flags["paused"], flags["ready"]) == (True, False, False)
+
+
+async def test_gcode_and_targets_reach_the_printer(files: Filing) -> None:
+    assert await say(files, "/api/printer/command", commands=["G28", "M140 S55"]) == 200
+    assert await say(files, "/api/printer/command", command="M104 S190") == 200
+    assert await say(files, "/api/printer/command", commands=[]) == 400
+    found = await files.call(
+        "printer.objects.query", objects={"heater_bed": ["target"], "extruder": ["target"]}
+    )
+    assert (found["status"]["heater_bed"]["target"], found["status"]["extruder"]["target"]) == (55, 190)
+    assert await say(files, "/api/printer/tool", command="target", targets={"tool0": 0}) == 204
+    assert await say(files, "/api/printer/bed", command="target", target="hot") == 400
+    assert await say(files, "/api/printer/tool", command="target", targets={"tool7": 200}) == 400
+    found = await files.call("printer.objects.query", objects={"extruder": ["target"]})
+    assert found["status"]["extruder"]["target"] == 0
+
+
+async def test_what_clients_ask_at_their_start_is_answered(files: Filing) -> None:
+    for path, keys in (
+        ("/api/settings", {"plugins", "feature", "webcam"}),
+        ("/api/server", {"server", "version", "safemode"}),
+        ("/api/connection", {"current", "options"}),
+        ("/api/printerprofiles", {"profiles"}),
+        ("/api/currentuser", {"name", "permissions", "groups"}),
+    ):
+        status, found, _ = await files.get(path)
+        assert (status, set(found)) == (200, keys), path
+    status, user, _ = await files.request("POST", "/api/login", json={"passive": True})
+    assert (status, user["active"], user["user"]) == (200, True, True)
+
+
+async def test_a_wrong_key_is_401_where_a_key_is_needed(start: Start) -> None:
+    running = await start(http={"trusted": []}, wait=False)
+    assert running.bridge.http is not None
+    async with (
+        aiohttp.ClientSession(headers={"X-Api-Key": "wrong"}) as session,
+        session.get(f"{running.bridge.http.url}/api/version") as response,
+    ):
+        assert response.status == 401
+
+
+async def test_a_printer_that_is_away_is_409_and_takes_files(start: Start) -> None:
+    async with filing(await start(wait=False)) as files:
+        assert (await files.get("/api/printer"))[0] == 409
+        assert await say(files, "/api/job", command="start") == 409
+        assert await say(files, "/api/printer/command", command="G28") == 409
+        assert (await files.get("/api/job"))[1]["state"] == "Offline"
+        assert (await files.post(LOCAL, body([part("file", SHORT, filename="a.gcode")])))[0] == 201

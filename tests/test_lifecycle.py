@@ -1,0 +1,93 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bridge.lifecycle import Crew
+
+
+@pytest.fixture
+async def crew() -> AsyncIterator[Crew]:
+    """A crew at work."""
+    working = Crew()
+    owner = asyncio.create_task(working.run())
+    await asyncio.sleep(0)
+    yield working
+    owner.cancel()
+    await asyncio.gather(owner, return_exceptions=True)
+
+
+async def _task_of(crew: Crew) -> asyncio.Task[None] | None:
+    """The task that a piece of work runs in."""
+    told: asyncio.Future[asyncio.Task[None] | None] = asyncio.get_running_loop().create_future()
+
+    async def work() -> None:
+        told.set_result(asyncio.current_task())
+
+    assert crew.start(work())
+    return await told
+
+
+async def test_a_member_stays_for_the_next_work(crew: Crew) -> None:
+    first = await _task_of(crew)
+    await asyncio.sleep(0)
+    assert await _task_of(crew) is first
+
+
+async def test_work_that_waits_holds_up_no_other(crew: Crew) -> None:
+    gate = asyncio.Event()
+
+    async def waits() -> None:
+        await gate.wait()
+
+    assert crew.start(waits())
+    assert await _task_of(crew) is not None
+    gate.set()
+
+
+async def test_a_failure_of_one_ends_the_crew_also_after_other_work() -> None:
+    crew = Crew()
+    owner = asyncio.create_task(crew.run())
+    await asyncio.sleep(0)
+    await _task_of(crew)
+    await asyncio.sleep(0)
+
+    async def fails() -> None:
+        raise ValueError("a bug")
+
+    assert crew.start(fails())
+    with pytest.raises(ExceptionGroup) as caught:
+        await owner
+    assert caught.group_contains(ValueError, match="a bug")
+
+
+async def test_nothing_begins_before_the_crew_runs_or_behind_its_end() -> None:
+    crew, began = Crew(), []
+
+    async def work() -> None:
+        began.append(True)
+
+    assert not crew.start(work())
+    owner = asyncio.create_task(crew.run())
+    await asyncio.sleep(0)
+    owner.cancel()
+    await asyncio.gather(owner, return_exceptions=True)
+    assert not crew.start(work())
+    assert began == []
+
+
+async def test_work_handed_to_a_member_in_the_moment_of_its_end_is_dropped_without_a_trace(
+    crew: Crew,
+) -> None:
+    member, began = await _task_of(crew), []
+    await asyncio.sleep(0)
+
+    async def work() -> None:
+        began.append(True)
+
+    assert member is not None
+    assert crew.start(work())
+    member.cancel()  # it has the work, and has not looked yet
+    await asyncio.gather(member, return_exceptions=True)
+    assert began == []
+    assert await _task_of(crew) is not member
