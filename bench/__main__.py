@@ -14,23 +14,22 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # also when started from elsewhere
 
+from bench.files import ALL as SCENARIOS
 from bench.report import table
-from bench.scenarios import SCENARIOS, Figure
+from bench.scenarios import Figure
 from bench.servers import KINDS, Kind
 
 
-async def measure(names: Sequence[str], kinds: Sequence[Kind], rounds: int, scale: float) -> list[Figure]:
-    """All rounds of all scenarios."""
-    figures: list[Figure] = []
+async def measure(
+    figures: list[Figure], names: Sequence[str], kinds: Sequence[Kind], rounds: int, scale: float
+) -> None:
+    """Add the figures of all rounds of all scenarios."""
     for number in range(rounds):
         for name in names:
-            print(
-                f"round {number + 1} of {rounds}: {name}, load {os.getloadavg()[0]:.1f}",
-                file=sys.stderr,
-                flush=True,
-            )
-            figures += [figure async for figure in SCENARIOS[name](kinds, number, scale)]
-    return figures
+            load = f"load {os.getloadavg()[0]:.1f}"
+            print(f"round {number + 1} of {rounds}: {name}, {load}", file=sys.stderr, flush=True)
+            async for figure in SCENARIOS[name](kinds, number, scale):
+                figures.append(figure)  # noqa: PERF401 - what is there stays when a later one fails
 
 
 def main() -> None:
@@ -50,8 +49,11 @@ def main() -> None:
     if not options.no_install:
         for kind in kinds:
             kind.install()
-    figures = uvloop.run(measure(options.scenarios, kinds, options.rounds, options.scale))
-    print("\n".join(table(figures, [kind.name for kind in kinds])))
+    figures: list[Figure] = []
+    try:
+        uvloop.run(measure(figures, options.scenarios, kinds, options.rounds, options.scale))
+    finally:
+        print("\n".join(table(figures, [kind.name for kind in kinds])))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ async def start(tmp_path: Path, broker: Mosquitto) -> AsyncIterator[Start]:
 
 async def _end(stop: asyncio.Event, task: "asyncio.Future[None]") -> None:
     stop.set()
-    async with asyncio.timeout(6):
+    async with asyncio.timeout(20):
         await task
 
 

@@ -17,7 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 HOST = "127.0.0.1"
-PATIENCE = 5.0  # seconds until a condition that does not come true fails its test
+PATIENCE = 20.0  # seconds until a condition that does not come true fails its test
 
 
 def free_port() -> int:

@@ -199,6 +199,9 @@ class Files(Section, frozen=True):
     queue_uploads: Annotated[
         bool, Meta(description="queue what is uploaded to be printed while the printer cannot print it")
     ] = False
+    object_processing: Annotated[
+        bool, Meta(description="mark objects in uploads for EXCLUDE_OBJECT where the slicer has not")
+    ] = False
     octoprint: Annotated[bool, Meta(description="also speak OctoPrint's API, as slicers do")] = True
     check_sdcard: Annotated[
         bool, Meta(description="start no print when Klipper prints from another folder than `gcodes`")

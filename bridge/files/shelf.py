@@ -39,7 +39,13 @@ class Shelf:
         self.library = Library(self.roots, store)
         self.operations = Operations(self.roots, self.index, in_use)
         self.uploads = Uploads(
-            self.roots, self.operations, self.library, in_use, start, max_size=options.max_upload
+            self.roots,
+            self.operations,
+            self.library,
+            in_use,
+            start,
+            max_size=options.max_upload,
+            mark=options.object_processing,
         )
         self.parts: tuple[Part, ...] = (
             self.library,

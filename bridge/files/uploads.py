@@ -14,6 +14,7 @@ from bridge.files.index import GCODES
 from bridge.files.items import Item, Started, Uploaded
 from bridge.files.operations import InUse, Operations
 from bridge.gcode.library import Library
+from bridge.gcode.objects import mark_objects
 from bridge.gcode.ufp import UfpError, is_ufp, unpack
 from bridge.roots import Place, Roots, checked
 
@@ -53,9 +54,10 @@ class Uploads:
         start: Starter,
         *,
         max_size: int,
+        mark: bool,  # objects for EXCLUDE_OBJECT
     ) -> None:
         self._roots, self._operations, self._library = roots, operations, library
-        self._in_use, self._start, self._max_size = in_use, start, max_size
+        self._in_use, self._start, self._max_size, self._mark = in_use, start, max_size, mark
         self._slots = asyncio.Semaphore(AT_ONCE)
         # Threads that stay: to begin one for each block would hold up the loop.
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="upload")
@@ -118,7 +120,7 @@ class Uploads:
             place = place.beside(f"{place.file.stem}.gcode")
             item = await self._unpack(file, place)
         else:
-            item = (await self._operations.put(file, place)).item
+            item = (await self._operations.put(await self._marked(file, place), place)).item
         started, refused = await self._print(place, user) if form.start else (None, None)
         return Uploaded(
             item,
@@ -127,6 +129,18 @@ class Uploads:
             print_queued=started is not None and started.print_queued,
             print_refused=refused,
         )
+
+    async def _marked(self, file: Path, place: Place) -> Path:
+        """The file with its objects marked, where that is wished for and needed."""
+        if not (self._mark and place.path.lower().endswith(PRINTABLE)):
+            return file
+        marked = disk.temporary(file.parent)
+        try:
+            with disk.speaking_of(place.shown):
+                return marked if await asyncio.to_thread(mark_objects, file, marked) else file
+        except BaseException:
+            disk.remove(marked)
+            raise
 
     async def _unpack(self, package: Path, place: Place) -> Item:
         """Cura's package: its G-code gets the name, its picture becomes the thumbnail."""

@@ -214,7 +214,7 @@ def moonraker_sections(config: Config) -> dict[str, Any]:
         },
         "file_manager": {
             "queue_gcode_uploads": config.files.queue_uploads,
-            "enable_object_processing": False,
+            "enable_object_processing": config.files.object_processing,
             "check_klipper_config_path": False,
         },
         **({"octoprint_compat": {"enable_ufp": True}} if config.files.octoprint else {}),
