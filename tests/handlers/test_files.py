@@ -346,3 +346,20 @@ async def test_the_index_is_true_after_a_restart(klippy, start: Start) -> None:
     (Path(first.bridge.config.data) / "gcodes" / "b.gcode").write_bytes(SHORT)
     async with filing(await start(instance="again2")) as files:
         assert sorted(one["path"] for one in await files.call("server.files.list")) == ["a.gcode", "b.gcode"]
+
+
+async def test_objects_are_marked_in_uploads_only_where_that_is_wished_for(
+    klippy, start: Start, tmp_path: Path
+) -> None:
+    labelled = b"G28\n; printing object cube\nG1 X1 Y1 E1\n; stop printing object cube\n"
+    async with filing(await start(data=str(tmp_path / "plain"))) as files:
+        await files.upload("a.gcode", labelled)
+        assert (files.gcodes / "a.gcode").read_bytes() == labelled
+    async with filing(await start(files={"object_processing": True})) as files:
+        answer = await files.upload("b.gcode", labelled)
+        written = (files.gcodes / "b.gcode").read_bytes()
+        assert written.count(b"EXCLUDE_OBJECT_") == 3
+        assert answer["item"]["size"] == len(written)
+        await files.upload("c.gcode", SHORT)
+        assert (files.gcodes / "c.gcode").read_bytes() == SHORT
+        assert files.left_over() == []

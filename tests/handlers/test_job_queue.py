@@ -428,7 +428,6 @@ async def test_gcode_runs_between_two_jobs_and_its_error_stops_the_queue(
 
 async def test_macros_pause_and_start_the_queue(shop: Shop) -> None:
     await shop.post("a.gcode")
-    shop.fake.send(encode({"method": "remote:pause_job_queue", "params": {}}) * 2)
     offered = {
         one["params"]["remote_method"]: one["params"]["response_template"]
         for one in shop.fake.requests
