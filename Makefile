@@ -14,7 +14,7 @@ else
 endif
 
 test: $(VENV)/dev.stamp mosquitto
-	$(BIN)/pytest -m "not torture and not fuzz" -n 2 --dist worksteal
+	$(BIN)/pytest -m "not torture and not fuzz" -n 5 --dist worksteal
 
 torture: $(VENV)/dev.stamp mosquitto
 	$(BIN)/pytest -m torture -n 2 --dist worksteal --timeout 280

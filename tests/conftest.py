@@ -20,12 +20,12 @@ from tests.wire import HOST, Ear, Mosquitto, ear, until
 _names = (f"t{number}" for number in itertools.count(1))
 
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    """One broker for all tests that do not hurt it; each test has an instance name of its own."""
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker that knows nothing yet: what other tests had retained would be read by every ear."""
     if shutil.which("mosquitto") is None and not Path("/usr/sbin/mosquitto").exists():
         pytest.exit("mosquitto is missing; install it (Debian: apt-get install mosquitto)", returncode=3)
-    one = Mosquitto(tmp_path_factory.mktemp("broker")).start()
+    one = Mosquitto(tmp_path).start()
     yield one
     one.kill()
 

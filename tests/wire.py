@@ -54,7 +54,7 @@ class Mosquitto:
             with socket.socket() as probe:
                 if probe.connect_ex((HOST, self.port)) == 0:
                     return self
-            time.sleep(0.01)
+            time.sleep(0.003)
         raise TimeoutError("mosquitto does not listen")
 
     def kill(self) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from bridge.errors import BridgeError
 from bridge.gcode.metadata import Metadata
-from bridge.store import Document, Store
+from bridge.store import Document, RowDatabase, Store
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,6 @@ class Record:
     packed: bytes | None = None
     print_start_time: float | None = None
     job_id: str | None = None
-    row: int | None = None  # in the store
 
     @property
     def metadata(self) -> Metadata | None:
@@ -48,7 +47,6 @@ class Records:
         self._table = store.table(TABLE, {"path": str})
         self._known: dict[str, Record] = {}
         self._dirty: set[str] = set()
-        self._doomed: list[int] = []  # rows of files that are gone
         self._loading = asyncio.Lock()
         self._loaded = False
         self._work = asyncio.Event()
@@ -79,18 +77,13 @@ class Records:
 
     def put(self, path: str, record: Record) -> None:
         """Keep a record, new or changed."""
-        known = self._known.get(path)
-        if known is not None and known is not record:
-            record.row = known.row
         self._known[path] = record
         self._soil(path)
 
     def drop(self, path: str) -> Record | None:
         """Forget a file; what was known of it."""
         record = self._known.pop(path, None)
-        if record is not None and record.row is not None:
-            self._doomed.append(record.row)
-            record.row = None
+        if record is not None:
             self._soil(path)
         return record
 
@@ -101,41 +94,39 @@ class Records:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what changed, now."""
+        """Write what changed, now; what a cancellation leaves unsure is written again."""
         self._work.clear()
         dirty, self._dirty = self._dirty, set()
-        doomed, self._doomed = self._doomed, []
-        kept = {path: record for path in dirty if (record := self._known.get(path)) is not None}
-        documents = {path: (record.row, _document(path, record)) for path, record in kept.items()}
-
-        def work(db: Any) -> dict[str, int]:
-            table = db.table(TABLE)
-            if doomed:
-                table.remove(doc_ids=[row for row in doomed if table.contains(doc_id=row)])
-            rows: dict[str, int] = {}
-            for path, (row, document) in documents.items():
-                if row is not None and table.contains(doc_id=row):
-                    table.update(document, doc_ids=[row])
-                else:
-                    rows[path] = table.insert(document)
-            return rows
-
-        if not (documents or doomed):
+        documents = {
+            path: _document(path, record) if (record := self._known.get(path)) is not None else None
+            for path in dirty
+        }
+        if not documents:
             return
         try:
-            rows = await self._store.write(work)
+            await self._store.write(lambda db: _write(db, documents))
         except BridgeError as error:  # it is a cache: the files still have it all
             log.warning("the metadata of G-code files was not stored: %s", error)
-            return
-        for path, row in rows.items():
-            kept[path].row = row
-            if self._known.get(path) is not kept[path]:  # gone or replaced while it was written
-                self._doomed.append(row)
-                self._work.set()
+        except asyncio.CancelledError:
+            self._dirty |= dirty
+            raise
 
     def _soil(self, path: str) -> None:
         self._dirty.add(path)
         self._work.set()
+
+
+def _write(db: RowDatabase, documents: dict[str, dict[str, Any] | None]) -> None:
+    """Make the table say this of these files; None for one that is gone."""
+    table = db.table(TABLE)
+    for path, document in documents.items():
+        rows = [row for row, _ in db.rows.page(TABLE, [("path", "=", path)], "id", -1, 0)]
+        if document is not None and rows:
+            table.update(document, doc_ids=rows)
+        elif document is not None:
+            table.insert(document)
+        elif rows:
+            table.remove(doc_ids=rows)
 
 
 def _document(path: str, record: Record) -> dict[str, Any]:
@@ -157,7 +148,6 @@ def _record(row: Document) -> Record | None:
             modified=msgspec.convert(row.get("modified"), float),
             print_start_time=msgspec.convert(row.get("print_start_time"), float | None),
             job_id=msgspec.convert(row.get("job_id"), str | None),
-            row=row.doc_id,
         )
         if row.get("metadata") is not None:
             record.metadata = msgspec.convert(row["metadata"], Metadata)

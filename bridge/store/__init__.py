@@ -5,5 +5,16 @@ from tinydb.table import Document
 from bridge.store.errors import StoreClosed, StoreFailed
 from bridge.store.rows import Columns, Condition
 from bridge.store.store import Compacted, Store, Table
+from bridge.store.tables import RowDatabase
 
-__all__ = ["Columns", "Compacted", "Condition", "Document", "Store", "StoreClosed", "StoreFailed", "Table"]
+__all__ = [
+    "Columns",
+    "Compacted",
+    "Condition",
+    "Document",
+    "RowDatabase",
+    "Store",
+    "StoreClosed",
+    "StoreFailed",
+    "Table",
+]
