@@ -183,3 +183,9 @@ def test_no_file_is_too_long_to_fit_in_the_head() -> None:
         name: count for name, path in MODULES.items() if (count := len(path.read_text().splitlines())) > 400
     }
     assert long == {}
+
+
+def test_no_wait_can_lose_a_cancellation() -> None:
+    """Python 3.11's `wait_for` returns a result that meets a cancellation, and forgets the cancellation."""
+    users = {name for name, path in MODULES.items() if "asyncio.wait_for(" in path.read_text()}
+    assert users == set()

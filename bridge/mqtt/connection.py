@@ -8,12 +8,13 @@ that are overridden here are those of aiomqtt 2.5 (pyproject.toml keeps it below
 import asyncio
 import concurrent.futures
 import logging
+import math
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import aiomqtt
 import msgspec
@@ -29,6 +30,7 @@ from bridge.mqtt.buffered import BufferedSocket
 from bridge.mqtt.tls import tls_context
 
 MqttError = aiomqtt.MqttError
+T = TypeVar("T")
 
 CONNECT_TIMEOUT = 10.0  # seconds for TCP, TLS and CONNACK together
 MAX_UNACKNOWLEDGED = 5000  # messages that wait for the broker's word
@@ -240,6 +242,15 @@ class Connection(aiomqtt.Client):
                 raise aiomqtt.MqttError(f"the broker does not let us subscribe to '{pattern}'")
 
     # hooks of aiomqtt -------------------------------------------------------------------------------
+
+    async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:
+        """Wait by `asyncio.timeout`: Python 3.11's `wait_for` loses a cancellation that meets the result."""
+        seconds = self.timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(None if seconds == math.inf else seconds):
+                return await fut
+        except TimeoutError:
+            raise aiomqtt.MqttError("Operation timed out") from None
 
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None

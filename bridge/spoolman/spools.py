@@ -134,7 +134,8 @@ class Spools:
         end = asyncio.get_running_loop().time() + pause
         while (left := end - asyncio.get_running_loop().time()) > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._soon.wait(), min(left, self._settings.sync_rate))
+                async with asyncio.timeout(min(left, self._settings.sync_rate)):
+                    await self._soon.wait()
             self._book()
             if self._soon.is_set():
                 return
