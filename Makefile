@@ -17,7 +17,7 @@ test: $(VENV)/dev.stamp mosquitto
 	$(BIN)/pytest -m "not torture and not fuzz" -n 5 --dist worksteal
 
 torture: $(VENV)/dev.stamp mosquitto
-	$(BIN)/pytest -m torture -n 2 --dist worksteal --timeout 280
+	$(BIN)/pytest -m torture -n 4 --dist worksteal --timeout 280
 
 fuzz: $(VENV)/dev.stamp
 	$(BIN)/pytest -m fuzz --timeout 1800
