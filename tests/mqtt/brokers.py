@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Self
 
-from tests.wire import HOST
+from tests.wire import HOST, free_port
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, UNSUBSCRIBE, PINGREQ = 1, 2, 3, 4, 8, 10, 12
 UNACCEPTABLE = b"\x20\x02\x00\x01"  # CONNACK of 3.1.1: this version is not spoken here
@@ -18,9 +18,7 @@ class Door:
     """A listening socket on a port of its own, that can be shut and opened again."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._guests: set[asyncio.Task[None]] = set()
