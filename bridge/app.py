@@ -13,6 +13,7 @@ from bridge.auth.policy import MqttPolicy
 from bridge.auth.throttle import Throttle
 from bridge.auth.tokens import Tokens
 from bridge.auth.users import Users
+from bridge.companions import Companions
 from bridge.config import Config
 from bridge.files.shelf import Shelf
 from bridge.folders import Folders
@@ -229,6 +230,7 @@ class Bridge:
             controls=self.controls,
             home=self.home,
         )
+        self.companions = Companions(self, config)
         server = Server(
             config=config,
             config_name=config_name,
@@ -242,7 +244,6 @@ class Bridge:
             directories=lambda: self.shelf.roots.names,
             restart=restart,
         )
-        discovery = RpcDiscovery(self.registry)
         for capability in (
             server,
             printer,
@@ -255,7 +256,8 @@ class Bridge:
             Files(self.shelf.roots, self.shelf.index, self.shelf.operations, self.library),
             Auth(self.accounts, self.guard, self.key),
             *self.surroundings.capabilities,
-            discovery,
+            *self.companions.capabilities,
+            RpcDiscovery(self.registry),
         ):
             self.registry.mount(capability)
         self.registry.fallback = printer.passed_on
@@ -282,13 +284,10 @@ class Bridge:
         self.replay.then(self.surroundings.publish)
 
     def _database(self, restart: Callable[[], None]) -> Database:
-        return Database(
-            self.store,
-            self.backups,
-            reserved=reserved(self.store, self.identity.unique),
-            busy=lambda: self.jobs.active is not None,
-            restart=restart,
-        )
+        shown = reserved(self.store, self.identity.unique)
+        database = Database(self.store, self.backups, reserved=shown, busy=self._printing, restart=restart)
+        database.written.connect(self.companions.written)
+        return database
 
     def _doors(self, config: Config) -> None:
         self.parts: list[Part] = [
@@ -310,6 +309,7 @@ class Bridge:
             self.keeper,
             *self.switchboard.parts,
             *self.surroundings.parts,
+            *self.companions.parts,
             self.replay,
             self.health,
             self.machine,
@@ -345,6 +345,9 @@ class Bridge:
 
     def _file_running(self) -> str | None:
         return self.jobs.active
+
+    def _printing(self) -> bool:
+        return self.jobs.active is not None
 
     async def _start_or_queue(self, filename: str, user: str | None) -> Started:
         may_queue = self.config.files.queue_uploads

@@ -46,6 +46,7 @@ FLOORS = {
     "bridge.power": 3,
     "bridge.sensors": 3,
     "bridge.spoolman": 3,
+    "bridge.webcams": 3,
     "bridge.mqtt.connection": 3,
     "bridge.mqtt.sizes": 3,
     "bridge.mqtt.retained": 3,
@@ -60,6 +61,7 @@ FLOORS = {
     "bridge.app": 6,
     "bridge.cli": 6,
     "bridge.surroundings": 6,
+    "bridge.companions": 6,
     "bridge.switchboard": 6,
     "bridge.__main__": 6,
 }
@@ -76,7 +78,13 @@ HOMES = {
     "yaml": {"bridge.config"},
     "amqtt": {"bridge.cli.demo"},
     # a server in one place; as a client the one session, and those that are given it
-    "aiohttp": {"bridge.http_compat", "bridge.outgoing", "bridge.power.http", "bridge.spoolman.client"},
+    "aiohttp": {
+        "bridge.http_compat",
+        "bridge.outgoing",
+        "bridge.power.http",
+        "bridge.spoolman.client",
+        "bridge.webcams.snapshots",
+    },
     "jinja2": {"bridge.template"},
     "psutil": {"bridge.handlers.machine"},
     "distro": {"bridge.handlers.machine"},

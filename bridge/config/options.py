@@ -10,6 +10,7 @@ from bridge.config.power import PowerDevice
 from bridge.config.section import QoS, Seconds, Section
 from bridge.config.sensors import Sensor
 from bridge.config.spoolman import Spoolman
+from bridge.config.webcams import Webcams
 
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 
@@ -255,6 +256,7 @@ class Config(Section, frozen=True):
         dict[str, Sensor], Meta(description="sensors by name; docs/power.md shows an energy meter")
     ] = msgspec.field(default_factory=dict)
     spoolman: Spoolman = Spoolman()
+    webcams: Webcams = Webcams()
     logging: Logging = Logging()
 
 

@@ -1,0 +1,83 @@
+"""What keeps the printer company: cameras, agents, announcements, notifiers, light strips, the network."""
+
+from typing import Protocol
+
+from bridge.config import Config
+from bridge.handlers.webcams import Webcams
+from bridge.jobs.tracker import JobTracker
+from bridge.klippy.state import Klippy
+from bridge.lifecycle import Crew, Part
+from bridge.mqtt.link import MqttLink
+from bridge.mqtt.replay import Replay
+from bridge.mqtt.topics import Topics
+from bridge.mqtt.webcams import MqttWebcams
+from bridge.outgoing import Outgoing
+from bridge.store import Store
+from bridge.surroundings import Surroundings
+from bridge.webcams.album import NAMESPACE, Album
+from bridge.webcams.snapshots import Snapshots
+from ha_discovery.publisher import Discovery
+from ha_discovery.rows_webcams import webcam_rows
+
+
+class House(Protocol):
+    """What of the bridge they need."""
+
+    store: Store
+    topics: Topics
+    mqtt: MqttLink
+    klippy: Klippy
+    tracker: JobTracker
+    home: Discovery
+    replay: Replay
+    surroundings: Surroundings
+
+
+class Companions:
+    """A part of its own: owns the tasks of its links, and tells Home Assistant what there is."""
+
+    def __init__(self, house: House, config: Config) -> None:
+        self._config, self._home = config, house.home
+        self._crew = Crew()
+        self.capabilities: list[object] = []
+        self.parts: list[Part] = [self]
+        self._cameras(house, house.surroundings.outgoing)
+        house.replay.then(self.publish)
+
+    def _cameras(self, house: House, outgoing: Outgoing) -> None:
+        settings = self._config.webcams
+        self.album = Album(settings, house.store)
+        snapshots = Snapshots(outgoing, settings)
+        self._webcam_topics = MqttWebcams(
+            house.mqtt, house.topics, self.album, snapshots, house.tracker, settings
+        )
+        self.album.changed.connect(lambda _webcams: self._show_webcams())
+        self.capabilities.append(Webcams(self.album, snapshots))
+        self.parts.append(self._webcam_topics)
+
+    async def open(self) -> None:
+        """Learn and say what there is."""
+        await self.album.open()
+        self._show_webcams()
+
+    async def run(self) -> None:
+        """Own the tasks of what others set off."""
+        await self._crew.run()
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+    def publish(self) -> None:
+        """Say it all again."""
+        self._webcam_topics.publish()
+
+    def written(self, namespace: str) -> None:
+        """Somebody wrote into the database himself, as web UIs of old do."""
+        if namespace == NAMESPACE:
+            self._crew.start(self.album.reload())
+
+    def _show_webcams(self) -> None:
+        by_address = self._config.webcams.homeassistant == "url"
+        names = [one.name for one in self._webcam_topics.shown]
+        self._home.show("webcams", webcam_rows(names, by_address=by_address))
+        self._webcam_topics.publish()
