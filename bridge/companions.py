@@ -3,7 +3,9 @@
 from typing import Protocol
 
 from bridge.config import Config
+from bridge.handlers.extensions import Extensions
 from bridge.handlers.webcams import Webcams
+from bridge.http_compat.sockets import Sockets
 from bridge.jobs.tracker import JobTracker
 from bridge.klippy.state import Klippy
 from bridge.lifecycle import Crew, Part
@@ -27,6 +29,7 @@ class House(Protocol):
     topics: Topics
     mqtt: MqttLink
     klippy: Klippy
+    sockets: Sockets
     tracker: JobTracker
     home: Discovery
     replay: Replay
@@ -42,6 +45,7 @@ class Companions:
         self.capabilities: list[object] = []
         self.parts: list[Part] = [self]
         self._cameras(house, house.surroundings.outgoing)
+        self.capabilities.append(Extensions(house.sockets, house.klippy, config.extensions))
         house.replay.then(self.publish)
 
     def _cameras(self, house: House, outgoing: Outgoing) -> None:

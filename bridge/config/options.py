@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from bridge.config.extensions import Extensions
 from bridge.config.power import PowerDevice
 from bridge.config.section import QoS, Seconds, Section
 from bridge.config.sensors import Sensor
@@ -257,6 +258,7 @@ class Config(Section, frozen=True):
     ] = msgspec.field(default_factory=dict)
     spoolman: Spoolman = Spoolman()
     webcams: Webcams = Webcams()
+    extensions: Extensions = Extensions()
     logging: Logging = Logging()
 
 
