@@ -240,7 +240,7 @@ class Bridge:
             console=self.console,
             sockets=self.sockets,
             components=self.registry.components,
-            warnings=self._warnings,
+            warnings=self.warnings,
             directories=lambda: self.shelf.roots.names,
             restart=restart,
         )
@@ -353,7 +353,8 @@ class Bridge:
         may_queue = self.config.files.queue_uploads
         return await self.job_queue.start_or_queue(filename, user, may_queue=may_queue)
 
-    def _warnings(self) -> list[str]:
+    def warnings(self) -> list[str]:
+        """What is wrong, for people."""
         return [*self.store.warnings, *([self.sdcard.mismatch] if self.sdcard.mismatch else [])]
 
     def _callable_controls(self) -> list[ControlRow]:

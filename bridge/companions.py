@@ -2,7 +2,10 @@
 
 from typing import Protocol
 
+from bridge.announcements.board import Board
+from bridge.announcements.reader import Reader
 from bridge.config import Config
+from bridge.handlers.announcements import Announcements
 from bridge.handlers.extensions import Extensions
 from bridge.handlers.webcams import Webcams
 from bridge.http_compat.sockets import Sockets
@@ -35,6 +38,9 @@ class House(Protocol):
     replay: Replay
     surroundings: Surroundings
 
+    def warnings(self) -> list[str]:
+        """What is wrong now."""
+
 
 class Companions:
     """A part of its own: owns the tasks of its links, and tells Home Assistant what there is."""
@@ -46,6 +52,7 @@ class Companions:
         self.parts: list[Part] = [self]
         self._cameras(house, house.surroundings.outgoing)
         self.capabilities.append(Extensions(house.sockets, house.klippy, config.extensions))
+        self._announcements(house, house.surroundings.outgoing)
         house.replay.then(self.publish)
 
     def _cameras(self, house: House, outgoing: Outgoing) -> None:
@@ -58,6 +65,14 @@ class Companions:
         self.album.changed.connect(lambda _webcams: self._show_webcams())
         self.capabilities.append(Webcams(self.album, snapshots))
         self.parts.append(self._webcam_topics)
+
+    def _announcements(self, house: House, outgoing: Outgoing) -> None:
+        settings = self._config.announcements
+        self.board = Board(house.store, house.warnings, settings.feeds)
+        reader = Reader(self.board, outgoing, settings)
+        house.klippy.changed.connect(lambda _info: self._look())
+        self.capabilities.append(Announcements(self.board, reader))
+        self.parts.append(reader)
 
     async def open(self) -> None:
         """Learn and say what there is."""
@@ -79,6 +94,9 @@ class Companions:
         """Somebody wrote into the database himself, as web UIs of old do."""
         if namespace == NAMESPACE:
             self._crew.start(self.album.reload())
+
+    def _look(self) -> None:
+        self.board.look()
 
     def _show_webcams(self) -> None:
         by_address = self._config.webcams.homeassistant == "url"

@@ -47,6 +47,7 @@ FLOORS = {
     "bridge.sensors": 3,
     "bridge.spoolman": 3,
     "bridge.webcams": 3,
+    "bridge.announcements": 3,
     "bridge.mqtt.connection": 3,
     "bridge.mqtt.sizes": 3,
     "bridge.mqtt.retained": 3,
@@ -84,6 +85,7 @@ HOMES = {
         "bridge.power.http",
         "bridge.spoolman.client",
         "bridge.webcams.snapshots",
+        "bridge.announcements.reader",
     },
     "jinja2": {"bridge.template"},
     "psutil": {"bridge.handlers.machine"},
@@ -91,6 +93,7 @@ HOMES = {
     "tinydb": {"bridge.store"},
     "jwt": {"bridge.auth.tokens"},
     "PIL": {"bridge.gcode"},
+    "defusedxml": {"bridge.announcements.feeds"},
     "watchfiles": {"bridge.files.watcher"},
 }
 

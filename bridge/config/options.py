@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from bridge.config.announcements import Announcements
 from bridge.config.extensions import Extensions
 from bridge.config.power import PowerDevice
 from bridge.config.section import QoS, Seconds, Section
@@ -259,6 +260,7 @@ class Config(Section, frozen=True):
     spoolman: Spoolman = Spoolman()
     webcams: Webcams = Webcams()
     extensions: Extensions = Extensions()
+    announcements: Announcements = Announcements()
     logging: Logging = Logging()
 
 
