@@ -5,17 +5,23 @@ from typing import Protocol
 from bridge.announcements.board import Board
 from bridge.announcements.reader import Reader
 from bridge.config import Config
+from bridge.gcode.library import Library
 from bridge.handlers.announcements import Announcements
 from bridge.handlers.extensions import Extensions
+from bridge.handlers.notifiers import Notifiers
 from bridge.handlers.webcams import Webcams
 from bridge.http_compat.sockets import Sockets
 from bridge.jobs.tracker import JobTracker
+from bridge.jobs.watch import JobWatch
+from bridge.klippy.filament import FilamentWatch
 from bridge.klippy.state import Klippy
 from bridge.lifecycle import Crew, Part
 from bridge.mqtt.link import MqttLink
 from bridge.mqtt.replay import Replay
 from bridge.mqtt.topics import Topics
 from bridge.mqtt.webcams import MqttWebcams
+from bridge.notifiers.desk import Desk
+from bridge.notifiers.pictures import Pictures
 from bridge.outgoing import Outgoing
 from bridge.store import Store
 from bridge.surroundings import Surroundings
@@ -34,6 +40,9 @@ class House(Protocol):
     klippy: Klippy
     sockets: Sockets
     tracker: JobTracker
+    jobs: JobWatch
+    filament: FilamentWatch
+    library: Library
     home: Discovery
     replay: Replay
     surroundings: Surroundings
@@ -53,12 +62,13 @@ class Companions:
         self._cameras(house, house.surroundings.outgoing)
         self.capabilities.append(Extensions(house.sockets, house.klippy, config.extensions))
         self._announcements(house, house.surroundings.outgoing)
+        self._notifiers(house)
         house.replay.then(self.publish)
 
     def _cameras(self, house: House, outgoing: Outgoing) -> None:
         settings = self._config.webcams
         self.album = Album(settings, house.store)
-        snapshots = Snapshots(outgoing, settings)
+        self._snapshots = snapshots = Snapshots(outgoing, settings)
         self._webcam_topics = MqttWebcams(
             house.mqtt, house.topics, self.album, snapshots, house.tracker, settings
         )
@@ -73,6 +83,20 @@ class Companions:
         house.klippy.changed.connect(lambda _info: self._look())
         self.capabilities.append(Announcements(self.board, reader))
         self.parts.append(reader)
+
+    def _notifiers(self, house: House) -> None:
+        pictures = Pictures(self.album, self._snapshots, house.library)
+        self.desk = Desk(
+            self._config.notifiers,
+            printer=self._config.homeassistant.name or house.topics.instance,
+            watch=house.jobs,
+            tracker=house.tracker,
+            klippy=house.klippy,
+            filament=house.filament,
+            look=pictures.look,
+        )
+        self.capabilities.append(Notifiers(self.desk.notifiers))
+        self.parts.append(self.desk)
 
     async def open(self) -> None:
         """Learn and say what there is."""

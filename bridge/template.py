@@ -5,6 +5,7 @@ Bounded by what they cannot do: no loops, macros and imports, no globals, no tex
 
 import contextlib
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from bridge.errors import ConfigError, Unprocessable
 
 LONGEST, LARGEST = 2000, 65_536  # characters of a template, bytes of a message
+MINUTE = 60
 FORBIDDEN = (nodes.For, nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport)
 SLOW = frozenset({"center", "indent", "wordwrap", "batch", "slice", "format", "pprint", "urlize"})
 
@@ -35,6 +37,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 def _environment() -> _Environment:
     made = _Environment(autoescape=False)
     made.globals.clear()
+    made.filters["duration"] = duration
     for name in SLOW:
         made.filters.pop(name, None)
     return made
@@ -64,6 +67,10 @@ class Template:
         known: dict[str, Any] = {"value": text}
         with contextlib.suppress(msgspec.DecodeError, RecursionError):  # a template that wants JSON says so
             known["value_json"] = msgspec.json.decode(payload)
+        return self.fill(known)
+
+    def fill(self, known: Mapping[str, Any]) -> str:
+        """What the template makes of names, or Unprocessable."""
         try:
             return self._template.render(known).strip()[:LONGEST]
         except Exception as error:  # a template can raise whatever Python can
@@ -72,6 +79,16 @@ class Template:
     def figure(self, payload: bytes) -> Any:
         """What it makes, as a number, true or false where it is one; None for nothing."""
         return plain(self.render(payload))
+
+
+def duration(seconds: Any) -> str:
+    """Seconds for people: 2 h 05 min, 7 min, 40 s."""
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return "?"
+    if seconds < MINUTE:
+        return f"{round(seconds)} s"
+    minutes = round(seconds / MINUTE)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= MINUTE else f"{minutes} min"
 
 
 def plain(text: str) -> Any:

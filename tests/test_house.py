@@ -48,6 +48,7 @@ FLOORS = {
     "bridge.spoolman": 3,
     "bridge.webcams": 3,
     "bridge.announcements": 3,
+    "bridge.notifiers": 3,
     "bridge.mqtt.connection": 3,
     "bridge.mqtt.sizes": 3,
     "bridge.mqtt.retained": 3,
