@@ -7,9 +7,11 @@ from bridge.announcements.reader import Reader
 from bridge.config import Config
 from bridge.gcode.library import Library
 from bridge.handlers.announcements import Announcements
+from bridge.handlers.controls import Controls
 from bridge.handlers.extensions import Extensions
 from bridge.handlers.notifiers import Notifiers
 from bridge.handlers.webcams import Webcams
+from bridge.handlers.wled import Wled
 from bridge.http_compat.sockets import Sockets
 from bridge.jobs.tracker import JobTracker
 from bridge.jobs.watch import JobWatch
@@ -27,6 +29,7 @@ from bridge.store import Store
 from bridge.surroundings import Surroundings
 from bridge.webcams.album import NAMESPACE, Album
 from bridge.webcams.snapshots import Snapshots
+from bridge.wled.strips import Strips
 from ha_discovery.publisher import Discovery
 from ha_discovery.rows_webcams import webcam_rows
 
@@ -43,6 +46,7 @@ class House(Protocol):
     jobs: JobWatch
     filament: FilamentWatch
     library: Library
+    controls: Controls
     home: Discovery
     replay: Replay
     surroundings: Surroundings
@@ -63,6 +67,7 @@ class Companions:
         self.capabilities.append(Extensions(house.sockets, house.klippy, config.extensions))
         self._announcements(house, house.surroundings.outgoing)
         self._notifiers(house)
+        self._strips(house, house.surroundings.outgoing)
         house.replay.then(self.publish)
 
     def _cameras(self, house: House, outgoing: Outgoing) -> None:
@@ -98,10 +103,21 @@ class Companions:
         self.capabilities.append(Notifiers(self.desk.notifiers))
         self.parts.append(self.desk)
 
+    def _strips(self, house: House, outgoing: Outgoing) -> None:
+        self.strips = Strips(self._config.wled, outgoing, house.store)
+        self._controls = house.controls
+        for strip in self.strips.all.values():
+            strip.changed.connect(lambda _strip: house.controls.refresh())
+        self._wled = Wled(self.strips, house.klippy, house.topics)
+        self.capabilities.append(self._wled)
+        self.parts += [self._wled, self.strips]
+
     async def open(self) -> None:
         """Learn and say what there is."""
         await self.album.open()
         self._show_webcams()
+        if self.strips.all:
+            self._controls.register(*self._wled.controls)
 
     async def run(self) -> None:
         """Own the tasks of what others set off."""

@@ -14,6 +14,7 @@ from bridge.config.section import QoS, Seconds, Section
 from bridge.config.sensors import Sensor
 from bridge.config.spoolman import Spoolman
 from bridge.config.webcams import Webcams
+from bridge.config.wled import LightStrip
 
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 
@@ -262,6 +263,9 @@ class Config(Section, frozen=True):
     webcams: Webcams = Webcams()
     extensions: Extensions = Extensions()
     announcements: Announcements = Announcements()
+    wled: Annotated[
+        dict[str, LightStrip], Meta(description="light strips by name; docs/around.md shows both kinds")
+    ] = msgspec.field(default_factory=dict)
     notifiers: Annotated[
         dict[str, Notifier], Meta(description="services that are told, by name; docs/around.md shows some")
     ] = msgspec.field(default_factory=dict)
