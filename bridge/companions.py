@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from bridge import __version__
 from bridge.announcements.board import Board
 from bridge.announcements.reader import Reader
 from bridge.config import Config
@@ -12,7 +13,9 @@ from bridge.handlers.extensions import Extensions
 from bridge.handlers.notifiers import Notifiers
 from bridge.handlers.webcams import Webcams
 from bridge.handlers.wled import Wled
+from bridge.http_compat.app import HttpDoor
 from bridge.http_compat.sockets import Sockets
+from bridge.identity import Identity
 from bridge.jobs.tracker import JobTracker
 from bridge.jobs.watch import JobWatch
 from bridge.klippy.filament import FilamentWatch
@@ -22,6 +25,7 @@ from bridge.mqtt.link import MqttLink
 from bridge.mqtt.replay import Replay
 from bridge.mqtt.topics import Topics
 from bridge.mqtt.webcams import MqttWebcams
+from bridge.nearby import Nearby, Place, is_loopback
 from bridge.notifiers.desk import Desk
 from bridge.notifiers.pictures import Pictures
 from bridge.outgoing import Outgoing
@@ -37,6 +41,8 @@ from ha_discovery.rows_webcams import webcam_rows
 class House(Protocol):
     """What of the bridge they need."""
 
+    identity: Identity
+    http: HttpDoor | None
     store: Store
     topics: Topics
     mqtt: MqttLink
@@ -68,6 +74,8 @@ class Companions:
         self._announcements(house, house.surroundings.outgoing)
         self._notifiers(house)
         self._strips(house, house.surroundings.outgoing)
+        self._house = house
+        self._nearby(house)
         house.replay.then(self.publish)
 
     def _cameras(self, house: House, outgoing: Outgoing) -> None:
@@ -111,6 +119,18 @@ class Companions:
         self._wled = Wled(self.strips, house.klippy, house.topics)
         self.capabilities.append(self._wled)
         self.parts += [self._wled, self.strips]
+
+    def _nearby(self, house: House) -> None:
+        settings, identity = self._config.zeroconf, house.identity
+        name = settings.name or identity.name
+        facts = {"uuid": identity.unique, "name": name, "version": __version__}
+        if settings.enabled:
+            self.parts.append(Nearby(name, identity.unique, facts, self.place))
+
+    def place(self) -> Place | None:
+        """Where others reach the HTTP door; None on loopback."""
+        door, host = self._house.http, self._config.http.host
+        return None if door is None or is_loopback(host) else Place(host, door.port)
 
     async def open(self) -> None:
         """Learn and say what there is."""

@@ -50,6 +50,7 @@ FLOORS = {
     "bridge.announcements": 3,
     "bridge.notifiers": 3,
     "bridge.wled": 3,
+    "bridge.nearby": 3,
     "bridge.mqtt.connection": 3,
     "bridge.mqtt.sizes": 3,
     "bridge.mqtt.retained": 3,

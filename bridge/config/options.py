@@ -15,6 +15,7 @@ from bridge.config.sensors import Sensor
 from bridge.config.spoolman import Spoolman
 from bridge.config.webcams import Webcams
 from bridge.config.wled import LightStrip
+from bridge.config.zeroconf import Zeroconf
 
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 
@@ -269,6 +270,7 @@ class Config(Section, frozen=True):
     notifiers: Annotated[
         dict[str, Notifier], Meta(description="services that are told, by name; docs/around.md shows some")
     ] = msgspec.field(default_factory=dict)
+    zeroconf: Zeroconf = Zeroconf()
     logging: Logging = Logging()
 
 
