@@ -56,7 +56,7 @@ class StripList(msgspec.Struct, frozen=True):
     strips: dict[str, StripStatus]
 
 
-Statuses = dict[str, StripStatus | StripMissing]
+Statuses = dict[str, Any]  # a StripStatus, or StripMissing; a union of the two has no schema
 
 
 class Wled:
