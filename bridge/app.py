@@ -29,12 +29,7 @@ from bridge.handlers.printer import Printer
 from bridge.handlers.rpc import Discovery as RpcDiscovery
 from bridge.handlers.server import Server
 from bridge.http_compat.app import HttpDoor
-from bridge.http_compat.downloads import DownloadPages
-from bridge.http_compat.octoprint.pages import OctoPrint
-from bridge.http_compat.octoprint.state import State as OctoPrintState
-from bridge.http_compat.routes import Pages
 from bridge.http_compat.sockets import Sockets
-from bridge.http_compat.uploads import UploadPages
 from bridge.identity import Identity, identify
 from bridge.jobs.ledger import Ledger, name_of
 from bridge.jobs.tracker import JobTracker
@@ -61,6 +56,7 @@ from bridge.mqtt.payloads import ControlRow, HealthCounters, HealthQueues
 from bridge.mqtt.queue import MqttQueue
 from bridge.mqtt.replay import Replay
 from bridge.mqtt.topics import Topics
+from bridge.pages import file_pages
 from bridge.rpc import Registry
 from bridge.store import Store
 from bridge.store.lock import FolderLock
@@ -322,21 +318,9 @@ class Bridge:
                 self.guard,
                 self.sockets,
                 self.klippy_link.path,
-                self._file_pages(config),
+                file_pages(self, config),
             )
             self.parts.append(self.http)
-
-    def _file_pages(self, config: Config) -> list[Pages]:
-        """What is done with files over HTTP alone."""
-        uploads = UploadPages(self.shelf.uploads)
-        downloads = DownloadPages(
-            self.shelf.roots, self.library.gallery, lambda: self.klippy.hello.get("log_file")
-        )
-        if not config.files.octoprint:
-            return [uploads, downloads]
-        self.registry.components.append("octoprint_compat")
-        state = OctoPrintState(self.klippy, self.cache, self.library)
-        return [uploads, downloads, OctoPrint(self.registry, state, uploads, max_body=config.http.max_body)]
 
     # What the files need of parts that are built after them.
 

@@ -67,6 +67,7 @@ FLOORS = {
     "bridge.cli": 6,
     "bridge.surroundings": 6,
     "bridge.companions": 6,
+    "bridge.pages": 6,
     "bridge.switchboard": 6,
     "bridge.__main__": 6,
 }

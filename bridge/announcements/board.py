@@ -62,6 +62,7 @@ class Board:
                 self._account = msgspec.convert(dict(stored), Account, strict=False)
             except msgspec.ValidationError:
                 self._account = Account()
+        self._rouse(time.time())
         self._said = self.entries
         self._wind()
 
@@ -220,14 +221,16 @@ class Board:
             wait = min(max(0.0, min(wakes) - time.time()), LONGEST_WAIT)
             self._timer = asyncio.get_running_loop().call_later(wait, self._wake)
 
-    def _wake(self) -> None:
-        now = time.time()
-        due = [
-            name for name, one in self._account.dismissed.items() if one.wake is not None and one.wake <= now
-        ]
-        # Kept with the next change: who starts the bridge before that sees them wake again, which is right.
-        left = {name: one for name, one in self._account.dismissed.items() if name not in due}
+    def _rouse(self, now: float) -> list[str]:
+        """Who was dismissed until now; the disk hears of it with the next change, and needs it no sooner."""
+        seen = self._account.dismissed
+        due = [name for name, one in seen.items() if one.wake is not None and one.wake <= now]
+        left = {name: one for name, one in seen.items() if name not in due}
         self._account = msgspec.structs.replace(self._account, dismissed=left)
+        return due
+
+    def _wake(self) -> None:
+        due = self._rouse(time.time())
         self._said = entries = self.entries
         there = {one.entry_id for one in entries}
         for name in due:

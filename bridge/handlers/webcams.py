@@ -99,7 +99,7 @@ class Webcams:
             "flip_horizontal": flip_horizontal,
             "flip_vertical": flip_vertical,
             "rotation": rotation,
-            "aspect_ratio": aspect_ratio,
+            "aspect_ratio": aspect_ratio or None,
             "extra_data": extra_data,
         }
         fields = {field: value for field, value in given.items() if value is not None}

@@ -94,5 +94,9 @@ class MqttWebcams:
         except BridgeError as error:
             nag.warn(f"webcam '{webcam.name}' shows nothing over MQTT: {error}")
             return
-        nag.reset()
-        self._link.post(self._topics.webcam_snapshot(webcam.name), picture)
+        if self._link.post(self._topics.webcam_snapshot(webcam.name), picture):
+            nag.reset()
+        elif self._link.up:
+            nag.warn(
+                f"webcam '{webcam.name}' shows nothing over MQTT: mqtt.max_payload or the broker takes less"
+            )

@@ -31,7 +31,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Url = Annotated[str, Meta(max_length=2000)]
 Fps = Annotated[int, Meta(ge=0, le=240)]
 Rotation = Literal[0, 90, 180, 270]
-AspectRatio = Annotated[str, Meta(pattern=r"^\d{1,4}:\d{1,4}$")]
+AspectRatio = Annotated[str, Meta(pattern=r"^(\d{1,4}:\d{1,4})?$")]
 
 
 class Webcam(msgspec.Struct, frozen=True, kw_only=True):

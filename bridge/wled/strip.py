@@ -38,6 +38,7 @@ class Strip:
         self._link = link
         self.begun = False  # it was asked once, and has become what it shall be at the start
         self._pending: dict[int, Color] = {}  # lights that a macro has set and not yet shown
+        self._turn = asyncio.Lock()
         self._nag = Nagger(log)
         self._backoff = Backoff(first=1.0, last=30.0)
 
@@ -48,7 +49,8 @@ class Strip:
     async def apply(self, wish: Wish) -> None:
         """Have it become something; TimedOut or DeviceFailed when it does not."""
         try:
-            self._see(await self._link.exchange(wish.message()))
+            async with self._turn:  # two that come together end as the second one wants it
+                self._see(await self._link.exchange(wish.message()))
         except OSError as error:
             raise DeviceFailed(f"'{self.name}' cannot be reached: {error}") from error
 

@@ -173,6 +173,7 @@ async def test_the_address_of_a_service_never_comes_out(
     await until(lambda: len(post.letters) == 2)
     config = await call(bridge, "server.config")
     assert config["config"]["bridge"]["notifiers"]["phone"]["url"] == "***"
+    assert config["config"]["notifier phone"]["url"] == "***"
     assert SECRET not in str(config) + caplog.text
     assert not [one for one in mqtt.heard if SECRET.encode() in one.payload]
     assert "notifier" in (await call(bridge, "server.info"))["components"]

@@ -73,6 +73,21 @@ async def test_a_client_s_camera_is_told_and_outlives_a_restart(start: Start, mq
     assert refused.value.code == 404
 
 
+async def test_a_camera_comes_in_a_query_string_as_well(start: Start) -> None:
+    bridge = await start(wait=False)
+    fields = {"name": "a", "stream_url": "/x", "rotation": "90", "enabled": "false", "target_fps": "20"}
+    status, answer = await fetch(
+        bridge, "POST", "/server/webcams/item", params={**fields, "aspect_ratio": ""}
+    )
+    one = answer["result"]["webcam"]
+    assert (status, one["rotation"], one["enabled"], one["target_fps"]) == (200, 90, False, 20)
+    assert one["aspect_ratio"] == "4:3"
+    status, answer = await fetch(bridge, "GET", "/server/webcams/item", params={"name": "a"})
+    assert (status, answer["result"]["webcam"]) == (200, one)
+    assert (await fetch(bridge, "DELETE", "/server/webcams/item", params={"name": "a"}))[0] == 200
+    assert await names(bridge) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
