@@ -1,10 +1,12 @@
 """The bridge announced in the local network as `_moonraker._tcp`, so that apps find it."""
 
 import asyncio
+import contextlib
 import importlib
 import importlib.util
 import ipaddress
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +99,10 @@ class Nearby:
 def reachable(host: str) -> list[str]:
     """The IPv4 addresses under which others reach what listens on `host`; blocking."""
     if host not in ("0.0.0.0", "::", ""):  # noqa: S104 - nothing is bound here
-        return [host] if _is_reachable(host) else []
+        with contextlib.suppress(OSError):
+            known = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
+            return sorted({str(where[0]) for *_, where in known if _is_reachable(str(where[0]))})
+        return []
     ifaddr: Any = importlib.import_module("ifaddr")  # zeroconf comes with it
     found = (ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str))
     return sorted(one for one in found if _is_reachable(one))

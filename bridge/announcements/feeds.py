@@ -2,7 +2,6 @@
 
 import contextlib
 import html
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from bridge.errors import Unprocessable
 
 MOST_ENTRIES = 50  # of one feed, the first ones
 LONGEST_TITLE, LONGEST_TEXT, LONGEST_URL = 300, 4000, 2000
+LATEST = 32_503_680_000.0  # Unix seconds; the year 3000
 _TAGS = re.compile(r"<[^<>]*>")
 _NO_FEED = "it is neither RSS, Atom nor JSON"
 
@@ -129,8 +129,9 @@ def _dates(fields: Fields) -> Iterator[float]:
     readers: tuple[Callable[[str], datetime], ...] = (datetime.fromisoformat, parsedate_to_datetime)
     for name in _DATES:
         value = fields.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            yield float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if 0 <= value <= LATEST:
+                yield float(value)
         for reader in readers if isinstance(value, str) else ():
             with contextlib.suppress(ValueError, TypeError, OverflowError):
                 when = reader(str(value).strip())

@@ -80,7 +80,7 @@ class Reader:
                 return await body_of(answer, MOST)
         except TimeoutError as error:
             raise TimedOut(f"no answer from {where} within {self._settings.timeout:g} s") from error
-        except (aiohttp.ClientError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise DeviceFailed(f"{where} cannot be reached: {type(error).__name__}") from error
 
 

@@ -47,7 +47,7 @@ class Webcams(Section, frozen=True):
         Meta(description="where they begin for Home Assistant, such as http://printer.local; null: unknown"),
     ] = None
     homeassistant: Annotated[
-        Literal["snapshot", "url", "off"],
+        Literal["snapshot", "url", "none"],
         Meta(
             description="snapshot: pictures over MQTT while printing; url: Home Assistant fetches them itself"
         ),

@@ -34,7 +34,7 @@ class MqttWebcams:
         self._turned = asyncio.Event()
         self._nags: dict[str, Nagger] = {}
         self._addresses: dict[str, str] = {}  # retained, by the camera's name
-        if settings.homeassistant != "off":
+        if settings.homeassistant != "none":
             tracker.started.connect(lambda _start: self._turned.set())
             tracker.finished.connect(lambda _job: self._turned.set())
 

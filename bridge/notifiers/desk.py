@@ -58,7 +58,8 @@ class Desk:
             check_installed("notifiers")
         self.notifiers = {name: Notifier(name, one, f"notifiers.{name}") for name, one in configured.items()}
         self._printer, self._tracker, self._look = printer, tracker, look
-        self._waiting: deque[Happening] = deque(maxlen=MOST_WAITING)
+        self.dropped = 0
+        self._waiting: deque[Happening] = deque()
         self._news = asyncio.Event()
         self._start: Start | None = None
         self._ended: Job | None = None
@@ -89,6 +90,10 @@ class Desk:
         """What still waits is not told any more."""
 
     def _take(self, happening: Happening) -> None:
+        if len(self._waiting) == MOST_WAITING:
+            self._waiting.popleft()
+            self.dropped += 1
+            log.warning("notifiers are %d events behind; the oldest is not told", MOST_WAITING)
         self._waiting.append(happening)
         self._news.set()
 

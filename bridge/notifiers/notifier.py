@@ -69,6 +69,7 @@ class Notifier:
         if len(self._waiting) == MOST_WAITING:
             self._waiting.popleft()
             self.dropped += 1
+            self._nag.warn(f"notifier '{self.name}' is {MOST_WAITING} messages behind; the oldest is lost")
         self._waiting.append(Message(title, body or title or event, picture))
         self._news.set()
 

@@ -39,5 +39,5 @@ class Snapshots:
                 return await body_of(answer, most), answer.content_type
         except TimeoutError as error:
             raise TimedOut(f"no picture from {where} within {self._settings.timeout:g} s") from error
-        except (aiohttp.ClientError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise DeviceFailed(f"{where} cannot be reached: {type(error).__name__}") from error

@@ -47,7 +47,7 @@ class HttpLink:
                 body = await body_of(answer, MOST)
         except TimeoutError as error:
             raise TimedOut(f"no answer from {self._host} within {self._timeout:g} s") from error
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise DeviceFailed(f"{self._host} cannot be reached: {type(error).__name__}") from error
         if answer.status >= 400:  # noqa: PLR2004 - HTTP's own bound
             raise DeviceFailed(f"{self._host} answers {answer.status} {answer.reason}")

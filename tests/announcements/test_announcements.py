@@ -89,8 +89,19 @@ def test_what_a_feed_holds_is_text_and_no_page() -> None:
     (one,) = parse(nasty, "f", 5.0)
     assert "<" not in one.title + one.description
     assert one.date == 5.0
+    for odd in ("1" * 300, '"0001-01-01"', '"9999-99-99"', '""', "null", "[1]", "true"):
+        (one,) = parse(f'{{"items":[{{"id":"1","title":"t","date":{odd}}}]}}'.encode(), "f", 5.0)
+        assert abs(one.date) < 1e12
     many = b'{"items":[' + b",".join(b'{"id":"%d","title":"t"}' % n for n in range(500)) + b"]}"
     assert len(parse(many, "f", 5.0)) == 50
+
+
+def test_a_feed_that_is_deep_is_no_danger() -> None:
+    deep = (
+        b"<rss><item><title>t</title><guid>1</guid>" + b"<a>" * 100_000 + b"</a>" * 100_000 + b"</item></rss>"
+    )
+    (one,) = parse(deep, "f", 5.0)
+    assert one.title == "t"
 
 
 @pytest.mark.parametrize(
