@@ -26,9 +26,6 @@ QUIET = {
     "transitions": logging.CRITICAL,
     "passlib": logging.CRITICAL,
     "mqtt": logging.CRITICAL,
-    "apprise": logging.CRITICAL,
-    "urllib3": logging.ERROR,
-    "MARKDOWN": logging.WARNING,
 }
 
 _CONTROL = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))} | {ord("\n"): " | "}

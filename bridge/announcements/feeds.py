@@ -129,9 +129,8 @@ def _dates(fields: Fields) -> Iterator[float]:
     readers: tuple[Callable[[str], datetime], ...] = (datetime.fromisoformat, parsedate_to_datetime)
     for name in _DATES:
         value = fields.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            if 0 <= value <= LATEST:
-                yield float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LATEST:
+            yield float(value)
         for reader in readers if isinstance(value, str) else ():
             with contextlib.suppress(ValueError, TypeError, OverflowError):
                 when = reader(str(value).strip())

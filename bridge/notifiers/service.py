@@ -2,14 +2,18 @@
 
 import importlib
 import importlib.util
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from bridge.errors import ConfigError, DeviceFailed
 
 SHORTEST_SECRET = 6  # characters of a part of the address that may be one
 LONGEST_REASON = 200
+# They write whole addresses into the log, and with them tokens; the reason of a failure comes by `send`.
+TALKATIVE = ("urllib3", "requests_oauthlib", "oauthlib", "MARKDOWN")
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,11 @@ class Service:
     def __init__(self, url: str, text_format: str) -> None:
         """Raise DeviceFailed when apprise knows no such service."""
         apprise: Any = importlib.import_module("apprise")
+        _hush()
         self._memory: Any = importlib.import_module("apprise.attachment.memory")
         self._apprise, self._format = apprise.Apprise(), text_format
-        self._secrets = {part for part in re.split(r"[/@:?&=\s]+", url) if len(part) >= SHORTEST_SECRET}
+        parts = set(re.split(r"[/@:?&=\s]+", url)) - {urlsplit(url).hostname}
+        self._secrets = {part for part in parts if len(part) >= SHORTEST_SECRET}
         if not self._apprise.add(url):
             raise DeviceFailed("its url is none that apprise knows; see github.com/caronc/apprise")
 
@@ -61,6 +67,7 @@ class Service:
             title=message.title,
             body_format=self._format,
             attach=attached,
+            log_level=logging.WARNING,
             log_callback=lambda entry, _plugin: reasons.append(str(entry.message)),
         )
         if not done:
@@ -71,3 +78,12 @@ class Service:
         for secret in self._secrets:
             reason = reason.replace(secret, "***")
         return " ".join(reason.split())[:LONGEST_REASON]
+
+
+def _hush() -> None:
+    """Keep what the library says to itself, and to its callback."""
+    own = logging.getLogger("apprise")
+    own.propagate = False
+    own.setLevel(logging.WARNING)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
