@@ -12,7 +12,7 @@ from bridge.announcements.feeds import parse
 from bridge.config.announcements import Announcements as Settings
 from bridge.errors import BridgeError, ConfigError, DeviceFailed, TimedOut
 from bridge.lifecycle import Nagger
-from bridge.outgoing import Outgoing, body_of
+from bridge.outgoing import Outgoing, body_of, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Reader:
         except TimeoutError as error:
             raise TimedOut(f"no answer from {where} within {self._settings.timeout:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise DeviceFailed(f"{where} cannot be reached: {type(error).__name__}") from error
+            raise DeviceFailed(f"{where} cannot be reached: {reason_of(error)}") from error
 
 
 def _check(url: str, where: str) -> None:

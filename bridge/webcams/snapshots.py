@@ -6,7 +6,7 @@ import aiohttp
 
 from bridge.config.webcams import Webcams as Settings
 from bridge.errors import DeviceFailed, NotFound, TimedOut
-from bridge.outgoing import Outgoing, body_of
+from bridge.outgoing import Outgoing, body_of, reason_of
 from bridge.webcams.webcam import Webcam, absolute
 
 
@@ -40,4 +40,4 @@ class Snapshots:
         except TimeoutError as error:
             raise TimedOut(f"no picture from {where} within {self._settings.timeout:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise DeviceFailed(f"{where} cannot be reached: {type(error).__name__}") from error
+            raise DeviceFailed(f"{where} cannot be reached: {reason_of(error)}") from error

@@ -10,7 +10,7 @@ import msgspec
 
 from bridge.config.wled import HttpStrip
 from bridge.errors import ConfigError, DeviceFailed, TimedOut
-from bridge.outgoing import Outgoing, body_of
+from bridge.outgoing import Outgoing, body_of, reason_of
 
 MOST = 262_144  # bytes of an answer
 PATH = "/json/state"
@@ -48,7 +48,7 @@ class HttpLink:
         except TimeoutError as error:
             raise TimedOut(f"no answer from {self._host} within {self._timeout:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise DeviceFailed(f"{self._host} cannot be reached: {type(error).__name__}") from error
+            raise DeviceFailed(f"{self._host} cannot be reached: {reason_of(error)}") from error
         if answer.status >= 400:  # noqa: PLR2004 - HTTP's own bound
             raise DeviceFailed(f"{self._host} answers {answer.status} {answer.reason}")
         try:
