@@ -1,5 +1,6 @@
 """Jinja2 in a sandbox, for templates that come from the configuration."""
 
+import math
 from typing import Any, Final
 
 from jinja2 import Template, TemplateError, nodes
@@ -8,6 +9,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from bridge.errors import ConfigError
 
 LARGEST_BASE, LARGEST_POWER = 65_536, 2000
+MINUTE = 60
 FORBIDDEN: Final = (nodes.For, nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport)
 SLOW: Final = frozenset({"center", "indent", "wordwrap", "batch", "slice", "format", "pprint", "urlize"})
 
@@ -29,6 +31,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 def _environment() -> _Environment:
     made = _Environment(autoescape=False)
     made.globals.clear()
+    made.filters["duration"] = duration
     for name in SLOW:
         made.filters.pop(name, None)
     return made
@@ -45,3 +48,13 @@ def compiled(text: str, where: str) -> Template:
     if next(tree.find_all(FORBIDDEN), None) is not None:
         raise ConfigError(f"{where}: loops, macros and imports are not taken here")
     return template
+
+
+def duration(seconds: Any) -> str:
+    """Seconds for people: 2 h 05 min, 7 min, 40 s."""
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return "?"
+    if seconds < MINUTE:
+        return f"{round(seconds)} s"
+    minutes = round(seconds / MINUTE)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= MINUTE else f"{minutes} min"

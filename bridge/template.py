@@ -5,6 +5,7 @@ Bounded by what they cannot do: no loops, macros and imports, no globals, no tex
 
 import contextlib
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -33,6 +34,10 @@ class Template:
         known: dict[str, Any] = {"value": text}
         with contextlib.suppress(msgspec.DecodeError, RecursionError):  # a template that wants JSON says so
             known["value_json"] = msgspec.json.decode(payload)
+        return self.fill(known)
+
+    def fill(self, known: Mapping[str, Any]) -> str:
+        """What the template makes of names, or Unprocessable."""
         try:
             return self._template.render(known).strip()[:LONGEST]
         except Exception as error:  # a template can raise whatever Python can

@@ -6,10 +6,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from bridge.config.announcements import Announcements
+from bridge.config.extensions import Extensions
+from bridge.config.notifiers import Notifier
 from bridge.config.power import PowerDevice
 from bridge.config.section import QoS, Seconds, Section
 from bridge.config.sensors import Sensor
 from bridge.config.spoolman import Spoolman
+from bridge.config.webcams import Webcams
+from bridge.config.wled import LightStrip
+from bridge.config.zeroconf import Zeroconf
 
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 
@@ -255,6 +261,16 @@ class Config(Section, frozen=True):
         dict[str, Sensor], Meta(description="sensors by name; docs/power.md shows an energy meter")
     ] = msgspec.field(default_factory=dict)
     spoolman: Spoolman = Spoolman()
+    webcams: Webcams = Webcams()
+    extensions: Extensions = Extensions()
+    announcements: Announcements = Announcements()
+    wled: Annotated[
+        dict[str, LightStrip], Meta(description="light strips by name; docs/around.md shows both kinds")
+    ] = msgspec.field(default_factory=dict)
+    notifiers: Annotated[
+        dict[str, Notifier], Meta(description="services that are told, by name; docs/around.md shows some")
+    ] = msgspec.field(default_factory=dict)
+    zeroconf: Zeroconf = Zeroconf()
     logging: Logging = Logging()
 
 
@@ -262,10 +278,19 @@ SECRET_KEYS = frozenset({"password", "api_key", "token", "secret", "key"})
 LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
+def secret_fields(value: Any) -> frozenset[str]:
+    """Fields of a section that are secrets although their names do not say so."""
+    found: frozenset[str] = getattr(type(value), "SECRETS", frozenset())
+    return found
+
+
 def masked(value: Any, name: str = "") -> Any:
     """The configuration as plain data, every secret as `***`."""
     if isinstance(value, msgspec.Struct):
-        return {field: masked(getattr(value, field), field) for field in value.__struct_fields__}
+        return {
+            field: "***" if field in secret_fields(value) else masked(getattr(value, field), field)
+            for field in value.__struct_fields__
+        }
     if isinstance(value, dict):
         hidden = name == "headers"  # which of them are secrets is the user's own affair
         return {key: "***" if hidden else masked(item, str(key)) for key, item in value.items()}

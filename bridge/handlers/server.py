@@ -235,5 +235,14 @@ def moonraker_sections(config: Config) -> dict[str, Any]:
             "enable_moonraker_api": True,
             "publish_split_status": True,
         },
+        "announcements": {"subscriptions": list(config.announcements.feeds)},
+        **({"zeroconf": {"mdns_hostname": config.zeroconf.name}} if config.zeroconf.enabled else {}),
+        **_named("webcam", plain["webcams"]["cameras"]),
+        **_named("notifier", plain["notifiers"]),
+        **_named("wled", plain["wled"]),
         "bridge": plain,
     }
+
+
+def _named(kind: str, sections: dict[str, Any]) -> dict[str, Any]:
+    return {f"{kind} {name}": options for name, options in sections.items()}

@@ -114,6 +114,8 @@ class _Conversation:
                 self._count()
             self._socket.pipe.send(text_frame(encode_failure(None, error)))
             return
+        if self._socket.questions.take(message):
+            return
         if self._flying >= self._limit and not self._passes(message):
             self._refuse(message)
             return

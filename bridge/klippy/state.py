@@ -104,8 +104,21 @@ class Klippy:
         return self.ready and not self._doubtful
 
     def offer(self, name: str, slot: Callable[[dict[str, Any]], None]) -> None:
-        """Let macros call `name` with action_call_remote_method; Klippy is told at each connect."""
+        """Let macros call `name` with action_call_remote_method; Klippy is told now and at each connect."""
         self._remotes[name] = slot
+        if self._link.connected:
+            try:
+                self._link.send("register_remote_method", _registration(name), self._registered)
+            except BridgeError as error:
+                log.warning("Klippy was not told of the remote method '%s': %s", name, error)
+
+    def offers(self, name: str) -> bool:
+        """Whether somebody has offered a method of that name."""
+        return name in self._remotes
+
+    def withdraw(self, name: str) -> None:
+        """Carry out `name` no more: whoever had offered it is gone."""
+        self._remotes.pop(name, None)
 
     async def open(self) -> None:
         """Nothing to acquire: a missing Klippy keeps nobody from starting."""
@@ -138,13 +151,7 @@ class Klippy:
         found = await asyncio.gather(
             self._ask("info", {"client_info": who}),
             self._ask("gcode/subscribe_output", {"response_template": {"method": OUTPUT}}),
-            *(
-                self._ask(
-                    "register_remote_method",
-                    {"remote_method": name, "response_template": {"method": REMOTE + name}},
-                )
-                for name in self._remotes
-            ),
+            *(self._ask("register_remote_method", _registration(name)) for name in self._remotes),
         )
         hello: dict[str, Any] = found[0]
         log.info("connected to Klippy %s", hello.get("software_version") or "of unknown version")
@@ -259,6 +266,10 @@ class Klippy:
     def _failed(self, error: Exception) -> None:
         self._nag.warn(f"cannot reach Klippy at {self._link.path}: {remedy(error)}")
 
+    def _registered(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Exception):
+            log.warning("Klippy refused a remote method: %s", outcome)
+
     def _called(self, call: RemoteCall) -> None:
         slot = self._remotes.get(call.method)
         if slot is not None:
@@ -280,6 +291,10 @@ def remedy(error: Exception) -> str:
         if isinstance(error, kind):
             return advice
     return str(error)
+
+
+def _registration(name: str) -> dict[str, Any]:
+    return {"remote_method": name, "response_template": {"method": REMOTE + name}}
 
 
 def _names(value: Any) -> tuple[str, ...]:
