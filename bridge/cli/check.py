@@ -15,8 +15,8 @@ from bridge.errors import BridgeError, ConfigError, LinkDown
 from bridge.folders import Folders
 from bridge.identity import Identity, instance_name
 from bridge.klippy.link import KlippyLink
+from bridge.klippy.link import remedy as klippy_remedy
 from bridge.klippy.state import NEEDED
-from bridge.klippy.state import remedy as klippy_remedy
 from bridge.mqtt.connection import MqttError
 from bridge.mqtt.remedies import remedy
 from bridge.mqtt.topics import Topics
