@@ -191,6 +191,8 @@ class SerialLink(PrinterLink):
             outcome: Any = _encoded(await slow(params))
         except BridgeError as error:
             outcome = KlippyError(str(error).strip())
+        if self._life is not None:
+            self._life.ticker.flush()  # who asked shall find what it has changed
         if (done := self._pending.pop(identifier, None)) is not None:
             done(outcome)
 

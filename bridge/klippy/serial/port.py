@@ -37,6 +37,7 @@ class Port(asyncio.Protocol):
         self.heard: Callable[[str], None] = lambda _line: None
         self.gone: Callable[[str], None] = lambda _reason: None
         self._splitter = LineSplitter()
+        self._made = asyncio.Event()
         self._transport: Any = None  # serial_asyncio has no types
 
     @classmethod
@@ -47,6 +48,7 @@ class Port(asyncio.Protocol):
             loop, cls, path, baudrate=baud, exclusive=True
         )
         opened: Port = port
+        await opened._made.wait()
         return opened
 
     def write(self, data: bytes) -> None:
@@ -84,6 +86,7 @@ class Port(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
         self._transport = transport
+        self._made.set()
 
     def data_received(self, data: bytes) -> None:
         """Pass on each complete line."""

@@ -55,13 +55,14 @@ class Printer:
             port.write, broken, is_numbered=firmware.is_numbered, window=firmware.window, silence=silence
         )
         self._polled, self._polling = 0.0, False
+        self._restarting = False
         self._timer: asyncio.TimerHandle | None = None
         self._hears: dict[Kind, Callable[[Reply], None]] = {
             Kind.OK: self._ok,
             Kind.RESEND: self._resend,
             Kind.BUSY: self._busy,
             Kind.WAIT: lambda _: self.sender.waits(),
-            Kind.START: lambda _: broken("the printer has restarted by itself"),
+            Kind.START: lambda _: self._started(),
             Kind.HALT: lambda reply: self.halt(reply.text),
             Kind.ERROR: self._error,
             Kind.FAULTY: lambda reply: log.debug("a line was damaged: %s", reply.text),
@@ -137,6 +138,7 @@ class Printer:
 
     async def restart(self) -> None:
         """Have the board begin anew, by the means that there are."""
+        self._restarting = True
         self._port.write(b"\nM999\n" if self.firmware.is_numbered else b"\nFIRMWARE_RESTART\n")
         if self.firmware.is_numbered:
             await self._port.pulse()
@@ -157,6 +159,11 @@ class Printer:
         reply = understood(line)
         self._hears[reply.kind](reply)
 
+    def _started(self) -> None:
+        """It has just booted: nothing of what was known of it is true any more."""
+        if not self._restarting:
+            self._broken("the printer has restarted by itself")
+
     def _ok(self, reply: Reply) -> None:
         if reply.text:
             order = self.sender.oldest
@@ -164,6 +171,8 @@ class Printer:
             if order is not None and not order.quiet:
                 self.said.emit(reply.text)
         self.sender.ok(reply)
+        if self.sender.settling:
+            self._beat()
 
     def _resend(self, reply: Reply) -> None:
         self.sender.resend(reply.number or 0)

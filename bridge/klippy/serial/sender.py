@@ -74,7 +74,9 @@ class Sender:
         self._told = 0  # the last line whose end was told: told once, however often it was sent
         self._under_way = 0  # bytes
         self._settling: float | None = None  # since when the end of a burst of resends is waited for
-        self._owed = 0  # acknowledgements that belong to the burst, or to lines without a number
+        self._granted = False  # whether an `ok` came in that burst
+        self._grants = True  # whether this firmware says `ok` behind its requests
+        self._owed = 0  # acknowledgements of lines without a number
         self._careful = 0  # one line at a time up to this one
         self._tries = (0, 0)  # a line, and how often it was sent again
         self._heard_at = self._wrote_at = clock()
@@ -143,8 +145,10 @@ class Sender:
         """One line is done, or with its number all up to it."""
         if reply.free is not None:
             self._learn(reply.free)
-        if self._settling is not None or (self._owed and reply.number is None):
-            self._owed -= 1 if self._owed else 0
+        if self._settling is not None:
+            self._settling, self._granted, self._grants = self._clock(), True, True
+        elif self._owed and reply.number is None:
+            self._owed -= 1
         else:
             self._acknowledge(self._meant(reply))
         self.pump()
@@ -156,7 +160,7 @@ class Sender:
             return
         if self._settling is None:
             self.tally.resends += 1
-            self._owed = self.under_way
+            self._granted, self._owed = False, 0
             self._careful = self._cursor - 1
             self._count_try(number)
         self._settling = self._clock()
@@ -172,10 +176,10 @@ class Sender:
         """Deal with silence; seconds until the next look."""
         now = self._clock()
         if self._settling is not None:
-            rest = self._settling + (PATIENCE if self._owed else QUIET) - now
-            if rest > 0:
+            patience = PATIENCE if self._grants and not self._granted else QUIET
+            if (rest := self._settling + patience - now) > 0:
                 return rest
-            self._settling, self._owed = None, 0
+            self._settling, self._grants = None, self._granted
             self.pump()
         elif self.under_way and now - self._heard_at > self._limit() * (self._asked + 1):
             self._doubt()

@@ -89,4 +89,6 @@ async def bench(
 
 def moves(count: int) -> list[str]:
     """Lines that all differ."""
-    return [f"G1 X{index % 200}.{index % 10} Y{index // 200} E{index / 100:.2f} F6000" for index in range(count)]
+    return [
+        f"G1 X{index % 200}.{index % 10} Y{index // 200} E{index / 100:.2f} F6000" for index in range(count)
+    ]
