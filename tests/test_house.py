@@ -59,6 +59,7 @@ FLOORS = {
     "ha_discovery": 5,
     "bridge.app": 6,
     "bridge.cli": 6,
+    "bridge.printers": 6,
     "bridge.surroundings": 6,
     "bridge.switchboard": 6,
     "bridge.__main__": 6,

@@ -107,10 +107,12 @@ class Greeting:
         self._port, self._dialect = port, dialect
         self._lines: list[str] = []
         self._news = asyncio.Event()
+        self._answer = ANSWER
 
     async def exchange(self, bauds: Sequence[int], patience: float) -> tuple[Firmware, int]:
         """Try these speeds in turn until one is answered; KlippyUnavailable when none is in time."""
         self._port.heard, self._port.gone = self._heard, self._gone
+        self._answer = min(ANSWER, patience)
         end = time.monotonic() + patience
         while True:
             for baud in bauds:
@@ -137,7 +139,7 @@ class Greeting:
         self._lines.clear()
         self._port.write(question)
         try:
-            async with asyncio.timeout(ANSWER):
+            async with asyncio.timeout(self._answer):
                 while True:
                     self._news.clear()
                     await self._news.wait()

@@ -9,7 +9,6 @@ from bridge.klippy.serial.lines import numbered
 from bridge.klippy.serial.replies import Reply, is_heat
 
 RECEIVE_BUFFER = 127  # bytes that every firmware can hold unread
-TYPICAL = 40  # bytes of one line
 KEPT = 300  # lines that can be sent again
 QUIET = 0.02  # seconds of silence that end a burst of requests to resend
 PATIENCE = 0.25  # seconds for the `ok` behind such a request; not every firmware sends it
@@ -70,6 +69,7 @@ class Sender:
         self._kept: dict[int, tuple[Order, bytes]] = {}
         self._next = 1  # number of the next new line
         self._cursor = 1  # number of the next line to write; behind `_next` while lines are sent again
+        self._fresh = 1  # number of the first line that was never written
         self._acked = 0
         self._told = 0  # the last line whose end was told: told once, however often it was sent
         self._under_way = 0  # bytes
@@ -99,14 +99,13 @@ class Sender:
 
     def pump(self) -> None:
         """Write as long as there is room and something to write."""
-        while not self._shut and self._settling is None and self._has_room():
-            frame = self._again() if self._cursor < self._next else self._fresh()
-            if frame is None:
+        while not self._shut and self._settling is None and self._may_write():
+            if self._cursor == self._next and not self._fetch():
                 return
-            self._wrote_at = self._clock()
-            self._under_way += len(frame)
-            self.tally.sent += 1
-            self._write(frame)
+            frame = self._kept[self._cursor][1]
+            if self.under_way and self._under_way + len(frame) > RECEIVE_BUFFER:
+                return
+            self._write_next(frame)
 
     def shut(self, reason: str) -> None:
         """Say nothing more; whoever waits is told why."""
@@ -192,30 +191,30 @@ class Sender:
 
     # -- inside
 
-    def _has_room(self) -> bool:
+    def _may_write(self) -> bool:
         under_way = self._cursor - 1 - self._acked
-        if under_way <= 0:
-            return True
-        window = 1 if self._acked < self._careful else self.window
-        return under_way < window and self._under_way + TYPICAL <= RECEIVE_BUFFER
+        return under_way <= 0 or under_way < (1 if self._acked < self._careful else self.window)
 
-    def _fresh(self) -> bytes | None:
+    def _fetch(self) -> bool:
+        """Number the next line that somebody has; whether there is one."""
         order = self._urgent.popleft() if self._urgent else self.source()
         if order is None:
-            return None
+            return False
         frame = numbered(self._next, order.text) if self._is_numbered else order.text + b"\n"
         self._kept[self._next] = (order, frame)
         self._kept.pop(self._next - KEPT, None)
-        if self._cursor == self._acked + 1:  # it was idle: silence begins now
-            self._heard_at = self._clock()
         self._next += 1
-        self._cursor = self._next
-        return frame
+        return True
 
-    def _again(self) -> bytes:
-        frame = self._kept[self._cursor][1]
+    def _write_next(self, frame: bytes) -> None:
+        self._wrote_at = self._clock()
+        if not self.under_way:  # it was idle: silence begins now
+            self._heard_at = self._wrote_at
         self._cursor += 1
-        return frame
+        self._fresh = max(self._fresh, self._cursor)
+        self._under_way += len(frame)
+        self.tally.sent += 1
+        self._write(frame)
 
     def _learn(self, free: int) -> None:
         self.window = max(self.window, free)
@@ -249,7 +248,7 @@ class Sender:
                 order.done(order, order.complaint)
 
     def _can_repeat(self, number: int) -> bool:
-        return number == self._next or number in self._kept
+        return number == self._fresh or (number < self._fresh and number in self._kept)
 
     def _count_try(self, number: int) -> None:
         tries = self._tries[1] + 1 if self._tries[0] == number else 1
@@ -276,13 +275,9 @@ class Sender:
         if not self._is_numbered:
             return
         self.tally.probes += 1
-        if self._cursor < self._next:
-            self._cursor = self._acked + 1
-            frame: bytes | None = self._again()
-        else:
+        if self._cursor == self._next:
             self._urgent.appendleft(Order(PROBE, lambda _order, _error: None, quiet=True))
-            frame = self._fresh()
-        if frame is not None:
-            self._wrote_at = self._clock()
-            self._under_way += len(frame)
-            self._write(frame)
+            self._fetch()
+        else:
+            self._cursor, self._under_way = self._acked + 1, 0
+        self._write_next(self._kept[self._cursor][1])

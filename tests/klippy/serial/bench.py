@@ -50,7 +50,7 @@ class Bench:
 
     def printed(self) -> list[str]:
         """What the printer has carried out of files."""
-        return [line for line in self.firmware.executed if line != "M400"]
+        return [line for line in self.firmware.executed if line not in ("M400", "M108")]
 
 
 @contextlib.asynccontextmanager
