@@ -55,12 +55,13 @@ class Job:
         """Print a file of the gcodes folder."""
         if self.active:
             raise KlippyError("SD busy")
-        path = await asyncio.to_thread(self._find, name)
-        self.forget()
         try:
-            self._feed = feed = Feed(path)
-        except OSError as error:
+            path = await asyncio.to_thread(self._find, name)
+            feed = Feed(path)
+        except (OSError, RuntimeError) as error:  # the latter: links in a circle
             raise KlippyError("Unable to open file") from error
+        self.forget()
+        self._feed = feed
         stats = self.stats
         stats.filename, stats.path, stats.size = name.lstrip("/"), str(path), feed.size
         self._printer.said.emit(f"File opened:{stats.filename} Size:{feed.size}")

@@ -137,7 +137,9 @@ class SerialLink(PrinterLink):
         log.info("%s at %s, %d baud", firmware.version, self.path, self._baud)
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; what would stay hot without us is switched off."""
+        if self._life is not None and self._life.job.active:
+            self._life.printer.leave()
         self.lose("closed by the bridge")
 
     def lose(self, reason: str) -> None:
@@ -177,7 +179,9 @@ class SerialLink(PrinterLink):
                 done(error)
         elif (slow := self._slow.get(method)) is not None:
             self._pending[self._next_id] = done
-            self.crew.start(self._later(self._next_id, slow, params or {}))
+            if not self.crew.start(self._later(self._next_id, slow, params or {})):
+                self.forget(self._next_id)
+                raise KlippyUnavailable("The bridge ends")
         else:
             done(KlippyError(f"webhooks: No registered callback for path '{method}'"))
         return self._next_id

@@ -27,10 +27,6 @@ def objects_of(printer: Printer, job: Job, gcodes: str) -> dict[str, Callable[[]
         "gcode": lambda: {"commands": {name: {"help": text} for name, text in HELP.items()}},
         "gcode_move": lambda: _gcode_move(printer),
         "toolhead": lambda: _toolhead(printer),
-        "motion_report": lambda: {
-            "live_position": list(motion.position), "live_velocity": 0.0, "live_extruder_velocity": 0.0,
-            "steppers": [], "trapq": [],
-        },
         "heaters": lambda: {
             "available_heaters": list(printer.heat.heaters),
             "available_sensors": list(printer.heat.heaters),

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 BAUDS = (115_200, 250_000, 230_400, 500_000, 1_000_000, 57_600, 38_400, 19_200, 9_600)
 PULSE = 0.2  # seconds that DTR is low: boards with an Arduino's wiring start anew
 ANSWER = 1.5  # seconds the printer may take to say its name
+LATER = 0.3  # … behind an `ok` that was for something else
+CALM = 0.03  # seconds without a word after which nothing more of an answer comes
 FIRST_LINE = b"M110 N0"
 
 
@@ -52,16 +54,28 @@ class Port(asyncio.Protocol):
         return opened
 
     def write(self, data: bytes) -> None:
-        """Write, in the order of the calls."""
-        if self._transport is not None:
-            self._transport.write(data)
+        """Write, in the order of the calls; at once where that is possible, which spares a turn of the loop."""
+        transport = self._transport
+        if transport is None:
+            return
+        if transport.get_write_buffer_size() == 0:
+            with contextlib.suppress(OSError):  # it comes again below, where the transport deals with it
+                data = data[transport.serial.write(data) :]
+        if data:
+            transport.write(data)
 
-    def overtake(self, data: bytes) -> None:
-        """Write before what the system has not sent yet, which is dropped."""
+    def drop_unsent(self) -> None:
+        """Forget what the system has not sent yet: closing would wait for it, perhaps for ever."""
         if self._transport is not None:
             with contextlib.suppress(OSError):
                 self._transport.serial.reset_output_buffer()
-            self._transport.write(data)
+
+    def overtake(self, data: bytes) -> None:
+        """Write at once, before what the system has not sent yet: that is dropped."""
+        if self._transport is not None:
+            with contextlib.suppress(OSError):
+                self._transport.serial.reset_output_buffer()
+                self._transport.serial.write(data)
 
     def set_baud(self, baud: int) -> None:
         """Speak at another speed; what was heard at the last one is noise."""
@@ -126,32 +140,52 @@ class Greeting:
                 )
 
     async def _introduction(self) -> Firmware | None:
-        lines = await self._ask(b"\nM115\n")
+        lines = await self._ask(b"\nM115\n", "FIRMWARE_NAME")
         if lines is None:
             return None
         firmware = introduced(lines, self._dialect)
         if firmware.is_numbered and await self._ask(numbered(0, FIRST_LINE)) is None:
             return None
+        await self._hears(CALM, lambda: False)  # what comes late must not be taken for an answer
         return firmware
 
-    async def _ask(self, question: bytes) -> list[str] | None:
-        """What is said up to the `ok`; None when that does not come. One who just boots is asked again."""
+    async def _ask(self, question: bytes, word: str = "") -> list[str] | None:
+        """What is said up to the `ok`; None when that does not come. Who just boots is asked again."""
         self._lines.clear()
         self._port.write(question)
-        try:
-            async with asyncio.timeout(self._answer):
-                while True:
-                    self._news.clear()
-                    await self._news.wait()
-                    kinds = [understood(line).kind for line in self._lines]
-                    if Kind.OK in kinds:
-                        return list(self._lines)
-                    if Kind.START in kinds or Kind.RESEND in kinds:
-                        self._lines.clear()
-                        self._port.write(question)
-        except TimeoutError:
+        if await self._hears(self._answer, self._begins_or_answers) and not self._answered():
+            await self._hears(CALM, lambda: False)
+            self._lines.clear()
+            self._port.write(question)
+            await self._hears(self._answer, self._answered)
+        if not self._answered():
             log.debug("no answer to %r, only %r", question, self._lines[-5:])
             return None
+        # some say `ok` to the empty line before the question
+        await self._hears(LATER, lambda: any(word in line for line in self._lines))
+        await self._hears(LATER, self._answered_last)
+        return list(self._lines)
+
+    async def _hears(self, patience: float, condition: Callable[[], bool]) -> bool:
+        """Wait until the lines are as wanted, for this long at most."""
+        try:
+            async with asyncio.timeout(patience):
+                while not condition():
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _answered(self) -> bool:
+        return any(understood(line).kind is Kind.OK for line in self._lines)
+
+    def _answered_last(self) -> bool:
+        return bool(self._lines) and understood(self._lines[-1]).kind is Kind.OK
+
+    def _begins_or_answers(self) -> bool:
+        kinds = {understood(line).kind for line in self._lines}
+        return bool(kinds & {Kind.OK, Kind.START, Kind.RESEND})
 
     def _heard(self, line: str) -> None:
         self._lines.append(line)

@@ -10,7 +10,7 @@ from bridge.config.serial import SerialPrinter
 from bridge.errors import KlippyError
 from bridge.klippy.serial.firmware import Firmware
 from bridge.klippy.serial.heat import Heat
-from bridge.klippy.serial.lines import fitting
+from bridge.klippy.serial.lines import commands, fitting
 from bridge.klippy.serial.motion import Motion
 from bridge.klippy.serial.port import Port
 from bridge.klippy.serial.replies import Kind, Reply, understood
@@ -55,7 +55,7 @@ class Printer:
             port.write, broken, is_numbered=firmware.is_numbered, window=firmware.window, silence=silence
         )
         self._polled, self._polling = 0.0, False
-        self._restarting = False
+        self._restarting = self._leaving = False
         self._timer: asyncio.TimerHandle | None = None
         self._hears: dict[Kind, Callable[[Reply], None]] = {
             Kind.OK: self._ok,
@@ -143,12 +143,21 @@ class Printer:
         if self.firmware.is_numbered:
             await self._port.pulse()
 
+    def leave(self) -> None:
+        """Say what belongs to the end of a print, without waiting: nobody will be here to do so later."""
+        if self.state == "ready":
+            lines = [line for text in self.settings.cancel_gcode for line in commands(text)]
+            self._leaving = True
+            self._port.overtake(b"\n".join((b"", *lines, b"")))
+
     def close(self, reason: str) -> None:
         """The port is gone, or is given up."""
         if self._timer is not None:
             self._timer.cancel()
         self.state, self.message = "disconnected", reason
         self.sender.shut(reason)
+        if not self._leaving:
+            self._port.drop_unsent()
         self._port.close()
 
     # -- what it says
@@ -179,7 +188,7 @@ class Printer:
         self._beat()
 
     def _busy(self, reply: Reply) -> None:
-        if "paused for user" in reply.text:
+        if reply.text.startswith("paused for"):
             self.waits_for_user.emit(reply.text)
 
     def _error(self, reply: Reply) -> None:

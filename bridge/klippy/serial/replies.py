@@ -55,7 +55,7 @@ _FAULTS = (
 _TABLE: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     (Kind.WAIT, re.compile(r"()wait$")),
     (Kind.BUSY, re.compile(r"(?:echo:\s*)?busy:\s*(.*)")),
-    (Kind.START, re.compile(r"()(?:start|Grbl|Marlin \d|RepRapFirmware .*is up).*")),
+    (Kind.START, re.compile(r"()(?:start$|Marlin \d[\d.]*$|RepRapFirmware .*is up)")),
     (Kind.HALT, re.compile(rf"(?:Error:|!!|//)\s*(.*(?:{'|'.join(_HALTS)}).*)", re.IGNORECASE)),
     (Kind.FAULTY, re.compile(rf"Error:\s*(.*(?:{'|'.join(_FAULTS)}).*)", re.IGNORECASE)),
     (Kind.ERROR, re.compile(r"(?:Error:|!!)\s*(.*)", re.IGNORECASE)),

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from bridge.klippy.serial.lines import numbered
 from bridge.klippy.serial.replies import Reply, is_heat
@@ -17,8 +18,8 @@ TRIES = 25  # times that one line is sent before the cable is given up
 PROBES = 3  # questions without an answer before the printer is given up
 PROBE = b"M105"
 SLOW_FACTOR = 30  # how much longer firmware may be silent about commands that take minutes
-SLOW = (b"G28", b"G29", b"G33", b"G34", b"G4", b"M0", b"M1", b"M109", b"M190", b"M191", b"M303", b"M400",
-        b"M48", b"M600", b"M701", b"M702")  # fmt: skip
+SLOW = frozenset({b"G28", b"G29", b"G33", b"G34", b"G4", b"M48", b"M109", b"M190", b"M191", b"M303", b"M400"})
+FOR_PEOPLE = frozenset({b"M0", b"M1", b"M125", b"M600", b"M601", b"M701", b"M702"})  # somebody has to come
 
 
 class Order:
@@ -260,8 +261,10 @@ class Sender:
 
     def _limit(self) -> float:
         order = self.oldest
-        slow = order is not None and order.text.split(maxsplit=1)[0].upper() in SLOW
-        return self._silence * (SLOW_FACTOR if slow else 1)
+        word = order.text.split(maxsplit=1)[0].upper() if order is not None else b""
+        if word in FOR_PEOPLE:
+            return inf
+        return self._silence * (SLOW_FACTOR if word in SLOW else 1)
 
     def _doubt(self) -> None:
         if self._asked >= PROBES or not self._is_numbered:

@@ -198,3 +198,10 @@ async def test_a_job_ends_with_its_connection(tmp_path: Path) -> None:
         assert not one.link.connected
         with pytest.raises(KlippyUnavailable):
             await one.script("G28")
+
+
+async def test_a_bridge_that_ends_leaves_nothing_hot(tmp_path: Path) -> None:
+    async with bench(tmp_path, speed=10) as one:
+        await begun(one, count=5)
+        one.link.close()
+        await until(lambda: {"M104 S0", "M140 S0", "M107"} <= set(one.firmware.executed))

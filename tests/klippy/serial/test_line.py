@@ -1,7 +1,6 @@
 """What a serial line does to a connection, and what the printer asks of its host."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
@@ -212,10 +211,10 @@ async def test_an_unknown_endpoint_and_wrong_arguments_are_told_as_klippy_does(t
 
 
 async def test_nothing_is_left_open(tmp_path: Path) -> None:
-    before = set(os.listdir("/proc/self/fd"))
+    before = set(Path("/proc/self/fd").iterdir())
     for _ in range(3):
         async with bench(tmp_path) as one:
             await one.print(moves(5))
             await one.ends()
     await asyncio.sleep(0)
-    assert len(set(os.listdir("/proc/self/fd")) - before) <= 1
+    assert len(set(Path("/proc/self/fd").iterdir()) - before) <= 1

@@ -39,7 +39,7 @@ from bridge.klippy.serial.replies import Kind, Reply, understood
         ("//action:pause", Reply(Kind.ACTION, "pause")),
         ("// action:prompt_begin Hello", Reply(Kind.ACTION, "prompt_begin Hello")),
         ("T:20.1 /0.0 B:21.0 /0.0 @:0 B@:0", Reply(Kind.REPORT, "T:20.1 /0.0 B:21.0 /0.0 @:0 B@:0")),
-        ("echo:Unknown command: \"FOO\"", Reply(Kind.TEXT, "echo:Unknown command: \"FOO\"")),
+        ('echo:Unknown command: "FOO"', Reply(Kind.TEXT, 'echo:Unknown command: "FOO"')),
         ("X:1.00 Y:2.00 Z:3.00 E:4.00 Count X:80 Y:160 Z:1200",
          Reply(Kind.TEXT, "X:1.00 Y:2.00 Z:3.00 E:4.00 Count X:80 Y:160 Z:1200")),
     ],
@@ -81,7 +81,7 @@ def test_a_script_is_its_lines() -> None:
 def test_a_line_too_long_is_no_line_but_a_text_may_end_early() -> None:
     assert fitting(b"G1 X1") == b"G1 X1"
     assert fitting(b"G1 " + b"X1 " * 40) is None
-    shortened = fitting("M117 ".encode() + "ö".encode() * 60)
+    shortened = fitting(b"M117 " + "ö".encode() * 60)
     assert shortened is not None
     assert len(shortened) <= 81
     shortened.decode()

@@ -204,6 +204,14 @@ def test_a_command_that_takes_minutes_may_be_silent_for_minutes() -> None:
     assert len(line.take()) == 1
 
 
+def test_a_printer_that_waits_for_a_person_is_never_given_up() -> None:
+    line = Line()
+    line.order("M600")
+    line.take()
+    line.passes(86_400)
+    assert line.take() == line.failures == []
+
+
 def test_a_line_that_is_refused_for_ever_is_the_end_of_the_connection() -> None:
     line = Line()
     line.order("G1 X1")

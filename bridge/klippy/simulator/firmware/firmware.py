@@ -136,6 +136,8 @@ class SimulatedFirmware:
             text = line.decode(errors="replace").strip()
             if text:
                 self._take(text)
+            elif not self.dialect.checks_lines:
+                self.say("ok")
 
     def _emergency(self) -> None:
         lines = {line.strip() for line in self._unread.split(b"\n")[:-1]}
