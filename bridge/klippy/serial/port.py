@@ -54,7 +54,7 @@ class Port(asyncio.Protocol):
         return opened
 
     def write(self, data: bytes) -> None:
-        """Write, in the order of the calls; at once where that is possible, which spares a turn of the loop."""
+        """Write, in the order of the calls; at once where it can be, which spares a turn of the loop."""
         transport = self._transport
         if transport is None:
             return
