@@ -31,6 +31,7 @@ FLOORS = {
     "bridge.store": 2,
     "bridge.roots": 2,
     "bridge.folders": 2,
+    "bridge.sandbox": 2,
     "bridge.template": 2,
     "bridge.outgoing": 2,
     "bridge.gcode": 2,
@@ -78,7 +79,7 @@ HOMES = {
     "amqtt": {"bridge.cli.demo"},
     # a server in one place; as a client the one session, and those that are given it
     "aiohttp": {"bridge.http_compat", "bridge.outgoing", "bridge.power.http", "bridge.spoolman.client"},
-    "jinja2": {"bridge.template"},
+    "jinja2": {"bridge.sandbox"},
     "psutil": {"bridge.handlers.machine"},
     "distro": {"bridge.handlers.machine"},
     "tinydb": {"bridge.store"},

@@ -325,9 +325,11 @@ class Connection(aiomqtt.Client):
             self._watch(self._buffers, full=not self._buffers.flush() or self._client.want_write())
 
     def _watch(self, sock: BufferedSocket, *, full: bool) -> None:
+        if sock.fileno() == -1:  # the broker went while we wrote
+            return
         if full and not self._writer:
             self._loop.add_writer(sock.fileno(), self._flush)
-        elif self._writer and not full and sock.fileno() != -1:
+        elif self._writer and not full:
             self._loop.remove_writer(sock.fileno())
         self._writer = full
 
