@@ -1,8 +1,10 @@
 """Printing: a file goes out line by line, as fast as the printer takes it; pause, resume, cancel, faults."""
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from bridge.errors import BridgeError, KlippyError
 from bridge.klippy.serial.feed import Feed, Layer, Piece
 from bridge.klippy.serial.lines import commands, fitting
 from bridge.klippy.serial.printer import HEAT_WAITS, Printer
-from bridge.klippy.serial.sender import Order
+from bridge.klippy.serial.sender import Done, Order
 from bridge.klippy.serial.stats import PrintStats
 from bridge.klippy.serial.words import TRANSLATIONS, Params, name_of
 
@@ -28,8 +30,10 @@ class Job:
         self.stats = PrintStats()
         self.is_paused = False
         self.gate = asyncio.Lock()  # one after the other: scripts, and what a file asks of the host
-        self._printer, self._gcodes, self._start = printer, gcodes, start
+        self._printer, self._start = printer, start
+        self._gcodes = Path(os.path.normpath(gcodes))
         self._feed: Feed | None = None
+        self._done: Done = lambda _order, _complaint: None  # of the lines of this print
         self._ahead: deque[Piece] = deque()  # lines that stand for one line of the file
         self._running = self._by_firmware = False  # whether lines go out; whether the printer itself pauses
         self._finishing = False
@@ -58,12 +62,13 @@ class Job:
         try:
             path = await asyncio.to_thread(self._find, name)
             feed = Feed(path)
-        except (OSError, RuntimeError) as error:  # the latter: links in a circle
+        except OSError as error:
             raise KlippyError("Unable to open file") from error
         self.forget()
-        self._feed = feed
+        self._feed, self._done = feed, partial(self._carried_out, feed)
         stats = self.stats
-        stats.filename, stats.path, stats.size = name.lstrip("/"), str(path), feed.size
+        stats.filename, stats.path = path.relative_to(self._gcodes).as_posix(), str(path)
+        stats.size = feed.size
         self._printer.said.emit(f"File opened:{stats.filename} Size:{feed.size}")
         self._printer.said.emit("File selected")
         self._printer.motion.start_counting()
@@ -159,7 +164,7 @@ class Job:
         while self._running and feed is not None:
             piece = self._ahead.popleft() if self._ahead else feed.take()
             if piece is None:
-                return self._last() if feed.dry else None
+                return self._last(feed) if feed.dry else None
             order = self._about(piece)
             if order is not None:
                 return order
@@ -181,7 +186,7 @@ class Job:
         fit = fitting(line, self._printer.firmware.longest)
         if fit is None:
             raise KlippyError(f"the line before byte {end} is longer than the printer's buffer")
-        return Order(fit, self._carried_out, end)
+        return Order(fit, self._done, end)
 
     def _is_for_printer(self, line: bytes, end: int) -> bool:
         """Whether a line goes to the printer as it is; what is for the host is done here."""
@@ -229,24 +234,26 @@ class Job:
         except BridgeError as error:
             self._printer.said.emit(f"!! {error}")
 
-    def _carried_out(self, order: Order, complaint: str | None) -> None:
-        if self._feed is None or self._printer.state != "ready":
+    def _carried_out(self, feed: Feed, order: Order, complaint: str | None) -> None:
+        if self._printer.state != "ready":
             return
         self._printer.took(order.text)
+        if self._feed is not feed:  # the last lines of a print that was given up
+            return
         self.stats.reached(order.end, self._printer.motion.filament)
         if self._by_firmware:
             self.firmware_resumes()
         if complaint is not None:
             self._line_failed(complaint)
 
-    def _last(self) -> Order | None:
+    def _last(self, feed: Feed) -> Order | None:
         if self._finishing:
             return None
         self._finishing = True
-        return Order(FINISH, self._finished)
+        return Order(FINISH, partial(self._finished, feed))
 
-    def _finished(self, _order: Order, _complaint: str | None) -> None:
-        if self._printer.state == "ready" and self.stats.state == "printing":
+    def _finished(self, feed: Feed, _order: Order, _complaint: str | None) -> None:
+        if self._printer.state == "ready" and self._feed is feed and self.stats.state == "printing":
             self._let_go("complete")
             self._printer.said.emit("Done printing file")
 
@@ -294,9 +301,8 @@ class Job:
 
     def _find(self, name: str) -> Path:
         """The file of this name below the folder, whatever the case of its letters."""
-        wanted = name.strip().lstrip("/")
-        root = self._gcodes.resolve()
-        path = (root / wanted).resolve()
+        wanted, root = name.strip().lstrip("/"), self._gcodes
+        path = Path(os.path.normpath(root / wanted))  # links are the user's own: a stick, a share
         if not wanted or not path.is_relative_to(root):
             raise KlippyError("Unable to open file")
         if path.is_file():

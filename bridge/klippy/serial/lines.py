@@ -10,6 +10,8 @@ MAX_WAITING = 4096  # bytes without an end: this is noise, no firmware
 MESSAGES = (b"M117", b"M118")  # texts, of which the beginning will do
 
 _BLANKED = bytes(32 if code < 32 or code == 127 else code for code in range(256))  # noqa: PLR2004 - ASCII's controls
+_CODE = re.compile(rb"\s*(?:N\d+\s*)?[GMT]\d", re.IGNORECASE)
+_WHOLE = re.compile(rb'(?:[^;"\\]|\\.|"(?:[^"\\]|\\.)*")*')
 _OWN_NUMBER = re.compile(rb"[Nn]\d+\s*")
 _OWN_CHECKSUM = re.compile(rb"\s*\*\d+$")
 
@@ -17,11 +19,18 @@ _OWN_CHECKSUM = re.compile(rb"\s*\*\d+$")
 def bare(line: bytes) -> bytes:
     """The command of a line: no comment, no number of its own, nothing that could end it early."""
     if b";" in line:
-        line = line[: line.index(b";")]
+        line = _without_comment(line)
     line = line.translate(_BLANKED).strip()
     if line[:1] in (b"N", b"n") and (own := _OWN_NUMBER.match(line)) is not None:
         line = _OWN_CHECKSUM.sub(b"", line[own.end() :])
     return line
+
+
+def _without_comment(line: bytes) -> bytes:
+    """The line up to its comment; values in quotes may hold a `;`, texts of M117 have no quotes."""
+    if b'"' in line and _CODE.match(line) is None and (found := _WHOLE.match(line)) is not None:
+        return found[0]
+    return line[: line.index(b";")]
 
 
 def commands(script: str) -> list[bytes]:

@@ -20,6 +20,7 @@ from bridge.signals import Signal
 log = logging.getLogger(__name__)
 
 READY = "Printer is ready"
+QUESTIONS = (b"M105", b"M114", b"M220", b"M221", b"M412")  # what it tells of itself; not all know all
 HEAT_WAITS = (b"M109", b"M190", b"M191")
 POLL = 2.0  # seconds between questions for temperatures where they do not come by themselves
 REMEDY = "FIRMWARE_RESTART connects anew; some boards want their reset button first."
@@ -80,9 +81,13 @@ class Printer:
         self._beat()
         if self.firmware.can("AUTOREPORT_TEMP"):
             await self.tell(b"M155 S1", quiet=True)
-        for question in (b"M105", b"M114", b"M220", b"M221", b"M412"):
-            if self.firmware.is_numbered or question in (b"M105", b"M114"):
+        for question in QUESTIONS if self.firmware.is_numbered else QUESTIONS[:2]:
+            try:
                 await self.tell(question, quiet=True)
+            except KlippyError as error:
+                if self.state != "ready":
+                    raise
+                log.debug("the printer does not know %r: %s", question, error)
 
     async def tell(self, line: bytes, *, quiet: bool = False) -> None:
         """One line; returns when the printer has carried it out, KlippyError when it could not."""
@@ -193,6 +198,9 @@ class Printer:
 
     def _error(self, reply: Reply) -> None:
         self.sender.complained(reply.text)
+        order = self.sender.oldest
+        if order is not None and order.quiet:
+            return
         self.said.emit(f"!! {reply.text}")
 
     def _report(self, reply: Reply) -> None:

@@ -115,6 +115,7 @@ class Sender:
         waiting += self._urgent
         self._urgent.clear()
         self._kept.clear()
+        self._acked = self._cursor - 1  # nothing is owed any more
         for order in waiting:
             order.done(order, reason)
 
@@ -143,6 +144,8 @@ class Sender:
 
     def ok(self, reply: Reply) -> None:
         """One line is done, or with its number all up to it."""
+        if self._shut:
+            return
         if reply.free is not None:
             self._learn(reply.free)
         if self._settling is not None:
@@ -163,6 +166,8 @@ class Sender:
             self._granted, self._owed = False, 0
             self._careful = self._cursor - 1
             self._count_try(number)
+        if self._shut:  # it was one try too many
+            return
         self._settling = self._clock()
         self._done_up_to(number - 1)
         self._acked, self._cursor, self._under_way = number - 1, number, 0

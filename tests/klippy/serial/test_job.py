@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import KlippyError, KlippyUnavailable
+from bridge.klippy.commands import quoted
 from bridge.klippy.simulator.firmware import LineFaults
+from tests.filing import ODD_NAMES
 from tests.klippy.serial.bench import Bench, bench, moves
 from tests.wire import until
 
@@ -155,6 +157,36 @@ async def test_a_file_is_found_in_a_folder_and_whatever_its_case(tmp_path: Path)
         await one.ends()
         await one.script("SDCARD_RESET_FILE")
         assert (await one.look("print_stats"))["state"] == "standby"
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+async def test_a_file_may_have_any_name(name: str, tmp_path: Path) -> None:
+    async with bench(tmp_path) as one:
+        one.write(moves(2), name)
+        await one.script(f"SDCARD_PRINT_FILE FILENAME={quoted(name, 'filename')}")
+        await one.ends()
+        assert one.stats.filename == name
+
+
+async def test_a_file_on_a_stick_is_printed_over_a_link(tmp_path: Path) -> None:
+    (tmp_path / "stick").mkdir()
+    (tmp_path / "stick/a.gcode").write_text("G1 X1\n")
+    async with bench(tmp_path) as one:
+        (one.gcodes / "usb").symlink_to(tmp_path / "stick")
+        await one.script('SDCARD_PRINT_FILE FILENAME="usb/a.gcode"')
+        await one.ends()
+        assert one.stats.filename == "usb/a.gcode"
+
+
+async def test_the_last_lines_of_a_print_that_was_given_up_count_for_no_other(tmp_path: Path) -> None:
+    async with bench(tmp_path, speed=100) as one:
+        await begun(one, [*moves(2), "G1 X200 F600"], 2)
+        await until(lambda: "M400" in one.firmware.executed)
+        cancelled = asyncio.ensure_future(one.script("CANCEL_PRINT\nSDCARD_PRINT_FILE FILENAME=b.gcode"))
+        one.write(SLOW, "b.gcode")
+        await cancelled
+        assert one.stats.state == "printing"
+        assert one.stats.position < 200
 
 
 async def test_a_script_runs_beside_a_print_and_each_line_stays_whole(tmp_path: Path) -> None:

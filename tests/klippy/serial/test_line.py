@@ -96,6 +96,13 @@ async def test_a_halt_is_a_shutdown(tmp_path: Path) -> None:
         await until(lambda: one.losses)
 
 
+async def test_what_a_firmware_does_not_know_keeps_nobody_from_connecting(tmp_path: Path) -> None:
+    faults = LineFaults(errors={"M412": "Bad command", "M220": "Bad command"})
+    async with bench(tmp_path, dialect="reprap", faults=faults) as one:
+        assert one.said == []
+        assert await one.look("filament_switch_sensor filament") == {}
+
+
 async def test_klippers_own_terminal_gets_its_own_words(tmp_path: Path) -> None:
     async with bench(tmp_path, dialect="klipper") as one:
         await one.script("SET_HEATER_TEMPERATURE HEATER=extruder TARGET=50")

@@ -223,6 +223,16 @@ def test_a_line_that_is_refused_for_ever_is_the_end_of_the_connection() -> None:
     assert "refused line 1" in line.failures[0]
 
 
+def test_the_end_in_the_middle_of_a_request_harms_nobody() -> None:
+    line = Line(window=2)
+    line.order("G1 X1", "G1 X2")
+    line.sender._failed = line.sender.shut
+    for _ in range(TRIES + 1):
+        line.says("Resend: 2", "ok")
+        line.passes(QUIET)
+    assert line.ends[-1][1] is not None
+
+
 def test_an_error_belongs_to_the_line_at_hand() -> None:
     line = Line(window=2)
     line.order("G29", "G1 X1")
