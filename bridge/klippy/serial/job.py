@@ -72,6 +72,7 @@ class Job:
         self._printer.said.emit(f"File opened:{stats.filename} Size:{feed.size}")
         self._printer.said.emit("File selected")
         self._printer.motion.start_counting()
+        self._printer.progress = None
         stats.start()
         self._running = True
         self._start(self._read(feed))

@@ -10,7 +10,8 @@ from bridge.klippy.serial.lines import numbered
 from bridge.klippy.serial.replies import Reply, is_heat
 
 RECEIVE_BUFFER = 127  # bytes that every firmware can hold unread
-KEPT = 300  # lines that can be sent again
+KEPT = 100  # lines that can be sent again
+SLIP = 16  # lines by which the account may be ahead of the printer, by an `ok` that was none
 QUIET = 0.02  # seconds of silence that end a burst of requests to resend
 PATIENCE = 0.25  # seconds for the `ok` behind such a request; not every firmware sends it
 LOST_AFTER = 0.3  # seconds a line may have been on its way when the firmware says it waits
@@ -79,6 +80,7 @@ class Sender:
         self._grants = True  # whether this firmware says `ok` behind its requests
         self._owed = 0  # acknowledgements of lines without a number
         self._careful = 0  # one line at a time up to this one
+        self._odd = 0  # requests in a row that cannot be meant
         self._tries = (0, 0)  # a line, and how often it was sent again
         self._heard_at = self._wrote_at = clock()
         self._asked = 0  # probes since anything was heard
@@ -158,17 +160,17 @@ class Sender:
 
     def resend(self, number: int) -> None:
         """The printer has not taken this line; everything before it has come through."""
-        if not self._is_numbered or not self._can_repeat(number):
-            self.tally.strays += 1
+        if not self._is_numbered or self._shut:
             return
         if self._settling is None:
             self.tally.resends += 1
             self._granted, self._owed = False, 0
             self._careful = self._cursor - 1
-            self._count_try(number)
-        if self._shut:  # it was one try too many
-            return
+            if self._gives_up(number):
+                return
         self._settling = self._clock()
+        if not self._is_plausible(number):
+            number = self._acked + 1  # noise, perhaps: what it wants comes out when that is sent again
         self._done_up_to(number - 1)
         self._acked, self._cursor, self._under_way = number - 1, number, 0
 
@@ -242,6 +244,7 @@ class Sender:
         if number >= self._cursor or number <= self._acked:
             self.tally.strays += 1
         else:
+            self._odd = 0
             self._done_up_to(number)
 
     def _done_up_to(self, number: int) -> None:
@@ -253,16 +256,23 @@ class Sender:
                 self._told = self._acked
                 order.done(order, order.complaint)
 
-    def _can_repeat(self, number: int) -> bool:
-        return number == self._fresh or (number < self._fresh and number in self._kept)
+    def _is_plausible(self, number: int) -> bool:
+        """Whether the printer can want this line: what it has told done, it does not ask for."""
+        return self._told - SLIP < number <= self._fresh and (number in self._kept or number == self._fresh)
 
-    def _count_try(self, number: int) -> None:
+    def _gives_up(self, number: int) -> bool:
+        """Whether this request is one too many: for one line, or for lines that cannot be meant."""
+        if not self._is_plausible(number):  # noise once; a printer that begins anew when repeated
+            self.tally.strays += 1
+            self._odd += 1
+            if self._odd >= PROBES:
+                self._failed(f"the printer asks for line {number} after line {self._told}: it has restarted")
+            return self._odd >= PROBES
         tries = self._tries[1] + 1 if self._tries[0] == number else 1
         self._tries = (number, tries)
         if tries > TRIES:
-            self._failed(
-                f"the printer refused line {number} {TRIES} times; is the cable or its shielding bad?"
-            )
+            self._failed(f"the printer refused line {number} {TRIES} times; is the cable or its shield bad?")
+        return tries > TRIES
 
     def _limit(self) -> float:
         order = self.oldest

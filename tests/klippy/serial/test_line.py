@@ -53,6 +53,18 @@ async def test_a_reset_while_it_prints_ends_the_connection(tmp_path: Path) -> No
         assert len(one.printed()) <= 51
 
 
+@pytest.mark.parametrize("dialect", ["marlin", "marlin_plain", "reprap"])
+async def test_a_reset_that_nobody_tells_of_is_noticed_and_nothing_is_printed_again(
+    dialect: str, tmp_path: Path
+) -> None:
+    faults = LineFaults(reset_at=60, mute_reset=True)
+    async with bench(tmp_path, dialect=dialect, faults=faults) as one:
+        await one.print(moves(500))
+        await until(lambda: one.losses)
+        assert "it has restarted" in one.losses[0]
+        assert len(set(one.printed())) == len(one.printed()) <= 61
+
+
 @pytest.mark.parametrize("baud", [250_000, 57_600])
 async def test_the_speed_is_found_out(baud: int, tmp_path: Path) -> None:
     async with bench(tmp_path, baud="auto", connect=False, connect_timeout=0.1) as one:

@@ -125,15 +125,34 @@ def test_a_request_for_a_line_that_is_behind_the_last_one_tells_that_all_came_th
     assert line.take() == []
 
 
-@pytest.mark.parametrize("number", [0, 9, 4711])
-def test_a_request_for_a_line_that_was_never_sent_is_noise(number: int) -> None:
+@pytest.mark.parametrize("number", [9, 4711])
+def test_a_request_for_a_line_that_was_never_sent_is_noise_and_the_line_at_hand_comes_again(
+    number: int,
+) -> None:
     line = Line()
-    line.order("G1 X1")
+    line.order("G1 X1", "G1 X2")
     line.take()
-    line.says(f"Resend: {number}")
-    line.passes(1)
-    assert line.take() == []
-    assert line.sender.tally.strays == 1
+    line.says(f"Resend: {number}", "ok")
+    line.passes(QUIET)
+    assert line.take() == [numbered(1, b"G1 X1")]
+    assert line.done == []
+    line.says("ok")
+    assert line.take() == [numbered(2, b"G1 X2")]
+    assert line.failures == []
+
+
+def test_a_printer_that_counts_from_the_beginning_again_has_restarted_and_nothing_is_repeated() -> None:
+    line = Line()
+    for number in range(40):
+        line.order(f"G1 X{number}")
+        line.says("ok")
+    line.take()
+    line.order("G1 X40")
+    for _ in range(3):
+        line.says("Resend: 1", "ok")
+        line.passes(QUIET)
+    assert line.failures == ["the printer asks for line 1 after line 40: it has restarted"]
+    assert set(line.take()) == {numbered(41, b"G1 X40")}
 
 
 def test_a_line_that_was_not_written_yet_cannot_have_come_through() -> None:

@@ -15,6 +15,7 @@ class LineFaults:
     storm: int = 1  # how often it asks for the same line
     silent: bool = False  # it says nothing, and does nothing
     reset_at: int | None = None  # it restarts by itself after so many lines
+    mute_reset: bool = False  # and does not say so
     errors: dict[str, str] = field(default_factory=dict)  # what it says to a line instead of doing it
     seed: int = 1
     damaged: int = 0  # how many lines were spoilt

@@ -97,7 +97,8 @@ class SimulatedFirmware:
         self._last, self._unread, self._report_every = 0, b"", 0.0
         self._slots.clear()
         self.machine = Machine(self._speed)
-        self.say(*self.dialect.banner)
+        if not self.faults.mute_reset:
+            self.say(*self.dialect.banner)
 
     def replug(self) -> None:
         """The cable is put in again."""
