@@ -108,6 +108,11 @@ def parser() -> argparse.ArgumentParser:
     _broker_commands(commands)
     _db_commands(commands.add_parser("db", help="the database as JSON, while the bridge is stopped"))
 
+    _simulators(commands)
+    return root
+
+
+def _simulators(commands: Any) -> None:
     one = commands.add_parser("simulate", help="run the simulated printer alone")
     one.add_argument("--socket", type=path, required=True, help="where its API socket shall be")
     one.add_argument("--gcodes", type=path, required=True, help="the folder of its virtual SD card")
@@ -124,7 +129,6 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--speed", type=positive, default=1.0, help="how much faster than life it is")
     one.set_defaults(command=lambda o: _late("simulate").serial(o.port, o.speed, o.firmware))
-    return root
 
 
 def _broker_commands(commands: Any) -> None:

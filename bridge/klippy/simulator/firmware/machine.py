@@ -52,7 +52,6 @@ class Machine:
         self.feedrate, self.speed_factor, self.flow_factor = 1500.0, 100.0, 100.0
         self.fan = 0.0
         self.nozzle, self.bed = SimulatedHeater(4.0), SimulatedHeater(1.5)
-        self.starved = 0  # how often the planner ran dry between two moves
         self._moves: deque[float] = deque()  # when each of them ends
         self._looked = time.monotonic()
 
@@ -71,6 +70,17 @@ class Machine:
     async def move(self, words: Words) -> None:
         """Plan a move; waits when the planner is full."""
         self.feedrate = words.get("F", self.feedrate)
+        seconds = self._go(words) / (self.feedrate / 60) / self.speed
+        now = time.monotonic()
+        while self._moves and self._moves[0] <= now:
+            self._moves.popleft()
+        start = self._moves[-1] if self._moves else now
+        self._moves.append(start + seconds)
+        if len(self._moves) > BLOCKS and (wait := self._moves[0] - now) > SOON:
+            await asyncio.sleep(wait)
+
+    def _go(self, words: Words) -> float:
+        """Be there; how far it was, in mm of the head."""
         length = 0.0
         for axis in "XYZE":
             if axis in words:
@@ -78,15 +88,7 @@ class Machine:
                 goal = words[axis] if absolute else self.position[axis] + words[axis]
                 length = math.hypot(length, goal - self.position[axis]) if axis != "E" else length
                 self.position[axis] = goal
-        now = time.monotonic()
-        while self._moves and self._moves[0] <= now:
-            self._moves.popleft()
-        if not self._moves:
-            self.starved += 1
-        start = self._moves[-1] if self._moves else now
-        self._moves.append(start + length / (self.feedrate / 60) / self.speed)
-        if len(self._moves) > BLOCKS and (wait := self._moves[0] - now) > SOON:
-            await asyncio.sleep(wait)
+        return length
 
     async def finish(self) -> None:
         """Wait until all moves are made."""
