@@ -37,6 +37,7 @@ class Job:
         self._ahead: deque[Piece] = deque()  # lines that stand for one line of the file
         self._running = self._by_firmware = False  # whether lines go out; whether the printer itself pauses
         self._finishing = False
+        self._still_due = 0  # lines that were under way when the printer paused by itself
         self._after_pause: list[bytes] = []
         self._before_resume: list[bytes] = []
         printer.sender.source = self._next
@@ -140,6 +141,7 @@ class Job:
         """It stands still by itself: a change of filament, or somebody at its display."""
         if self.stats.state == "printing":
             self._by_firmware = self.is_paused = True
+            self._still_due = self._printer.sender.window
             self.stats.pause("The printer waits for somebody")
 
     def firmware_resumes(self) -> None:
@@ -243,9 +245,15 @@ class Job:
             return
         self.stats.reached(order.end, self._printer.motion.filament)
         if self._by_firmware:
-            self.firmware_resumes()
+            self._works_again()
         if complaint is not None:
             self._line_failed(complaint)
+
+    def _works_again(self) -> None:
+        """A line is done though the printer pauses: it goes on, if the line was not on its way before."""
+        self._still_due -= 1
+        if self._still_due < 0:
+            self.firmware_resumes()
 
     def _last(self, feed: Feed) -> Order | None:
         if self._finishing:
@@ -254,7 +262,9 @@ class Job:
         return Order(FINISH, partial(self._finished, feed))
 
     def _finished(self, feed: Feed, _order: Order, _complaint: str | None) -> None:
-        if self._printer.state == "ready" and self._feed is feed and self.stats.state == "printing":
+        if self._by_firmware and self._feed is feed:
+            self.firmware_resumes()
+        elif self._printer.state == "ready" and self._feed is feed and self.stats.state == "printing":
             self._let_go("complete")
             self._printer.said.emit("Done printing file")
 

@@ -164,7 +164,7 @@ async def test_what_cannot_be_done_is_refused_and_nothing_is_sent(
 
 
 async def test_the_printer_commands_its_host(tmp_path: Path) -> None:
-    async with bench(tmp_path, speed=20) as one:
+    async with bench(tmp_path, speed=40) as one:
         lines = [f"G1 X{x} F6000" for x in (200, 1) * 200]
         await one.print(lines)
         await until(lambda: len(one.firmware.executed) > 10)
