@@ -37,7 +37,6 @@ from bridge.jobs.watch import JobWatch
 from bridge.klippy.commands import Commands
 from bridge.klippy.console import Console
 from bridge.klippy.filament import FilamentWatch
-from bridge.klippy.link import KlippyLink
 from bridge.klippy.sdcard import SdCard
 from bridge.klippy.state import Klippy
 from bridge.klippy.status import StatusCache
@@ -57,6 +56,7 @@ from bridge.mqtt.queue import MqttQueue
 from bridge.mqtt.replay import Replay
 from bridge.mqtt.topics import Topics
 from bridge.pages import file_pages
+from bridge.printers import link_to
 from bridge.rpc import Registry
 from bridge.store import Store
 from bridge.store.lock import FolderLock
@@ -111,9 +111,7 @@ class Bridge:
         self.guard = Guard(config.http, key=self.key, users=users, tokens=tokens, throttle=throttle)
 
     def _klippy_side(self, config: Config) -> None:
-        self.klippy_link = KlippyLink(
-            Path(config.klippy.socket).expanduser(), timeout=config.klippy.request_timeout
-        )
+        self.klippy_link, self.klippy_parts = link_to(config.klippy, self.shelf.gcodes)
         self.cache = StatusCache(self.klippy_link)
         self.klippy = Klippy(self.klippy_link, self.cache, version=__version__)
         self.sdcard = SdCard(
@@ -294,6 +292,7 @@ class Bridge:
             self.ledger,
             self.job_queue,
             self.tracker,
+            *self.klippy_parts,
             self.klippy,  # first to come and last to go: its loss is no news while the bridge ends
             self.temperatures,
             self.mqtt,

@@ -65,6 +65,7 @@ FLOORS = {
     "ha_discovery": 5,
     "bridge.app": 6,
     "bridge.cli": 6,
+    "bridge.printers": 6,
     "bridge.surroundings": 6,
     "bridge.companions": 6,
     "bridge.pages": 6,

@@ -12,6 +12,7 @@ from bridge.config.notifiers import Notifier
 from bridge.config.power import PowerDevice
 from bridge.config.section import QoS, Seconds, Section
 from bridge.config.sensors import Sensor
+from bridge.config.serial import SerialPrinter
 from bridge.config.spoolman import Spoolman
 from bridge.config.webcams import Webcams
 from bridge.config.wled import LightStrip
@@ -21,11 +22,20 @@ Rate = Annotated[float, Meta(gt=0, le=1000)]
 
 
 class Klippy(Section, frozen=True):
-    """Where Klippy's API socket is."""
+    """Where Klippy's API socket is, or the serial port of a printer that has none."""
 
     socket: Annotated[str, Meta(min_length=1, description="Klippy's API socket, klippy.py's option -a")] = (
         "~/printer_data/comms/klippy.sock"
     )
+    serial: Annotated[
+        str | None,
+        Meta(description="a printer without Klippy: its serial port, such as /dev/ttyUSB0; docs/serial.md"),
+    ] = None
+    baud: Annotated[
+        Annotated[int, Meta(ge=1200, le=4_000_000)] | Literal["auto"],
+        Meta(description="speed of the serial port; auto: it is found out"),
+    ] = "auto"
+    printer: SerialPrinter = SerialPrinter()
     request_timeout: Annotated[
         Seconds, Meta(description="seconds Klippy may take to answer; G-code scripts have no limit")
     ] = 10.0

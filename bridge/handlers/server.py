@@ -11,7 +11,7 @@ from bridge.clients import SocketTable
 from bridge.config import Config, masked
 from bridge.errors import BadRequest
 from bridge.klippy.console import Console, ConsoleLine
-from bridge.klippy.link import KlippyLink
+from bridge.klippy.printer_link import PrinterLink
 from bridge.klippy.state import Klippy
 from bridge.klippy.temperatures import TemperatureStore
 from bridge.rpc import SOCKET_ONLY, Access, Call, rpc
@@ -82,7 +82,7 @@ class Server:
         config: Config,
         config_name: str,
         klippy: Klippy,
-        link: KlippyLink,
+        link: PrinterLink,
         temperatures: TemperatureStore,
         console: Console,
         sockets: SocketTable,

@@ -8,11 +8,11 @@ from enum import Enum
 from typing import Any
 
 from bridge.errors import BridgeError, KlippyError
-from bridge.klippy.link import (
+from bridge.klippy.printer_link import (
     OUTPUT,
     REMOTE,
-    KlippyLink,
     Outcome,
+    PrinterLink,
     RemoteCall,
     StatusUpdate,
     decoded,
@@ -74,7 +74,7 @@ GONE = KlippyInfo(KlippyState.DISCONNECTED, "Klippy is not connected")
 class Klippy:
     """Keeps the link up, follows Klippy's state, and knows what the machine consists of."""
 
-    def __init__(self, link: KlippyLink, cache: StatusCache, *, version: str) -> None:
+    def __init__(self, link: PrinterLink, cache: StatusCache, *, version: str) -> None:
         self.changed: Signal[KlippyInfo] = Signal("Klippy's state")
         self.surveyed: Signal[Machine] = Signal("Klippy's machine")  # before `ready`: say now what you want
         self.available_changed: Signal[None] = Signal("Klippy's availability")  # its loss: before all else
@@ -264,7 +264,7 @@ class Klippy:
         self.machine = Machine()
 
     def _failed(self, error: Exception) -> None:
-        self._nag.warn(f"cannot reach Klippy at {self._link.path}: {remedy(error)}")
+        self._nag.warn(self._link.trouble(error))
 
     def _registered(self, outcome: Outcome) -> None:
         if isinstance(outcome, Exception):
@@ -277,20 +277,6 @@ class Klippy:
 
 
 _STATES = {state.value: state for state in KlippyState}
-
-_REMEDIES: tuple[tuple[type[Exception], str], ...] = (
-    (FileNotFoundError, "no such socket; is Klipper running with `-a` and this path (klippy.socket)?"),
-    (ConnectionRefusedError, "nobody listens there; Klipper is stopped or restarting"),
-    (PermissionError, "no permission; let this user read and write the socket, or run as Klipper's user"),
-)
-
-
-def remedy(error: Exception) -> str:
-    """What went wrong at the socket, and what to do about it."""
-    for kind, advice in _REMEDIES:
-        if isinstance(error, kind):
-            return advice
-    return str(error)
 
 
 def _registration(name: str) -> dict[str, Any]:
