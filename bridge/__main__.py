@@ -11,7 +11,7 @@ from typing import Any
 from bridge import __version__
 from bridge.cli import call, check, db, run
 from bridge.errors import BridgeError, ConfigError
-from bridge.mqtt.connection import ThreadEach
+from bridge.threads import ThreadEach
 
 USAGE, FAILED, INTERRUPTED = 2, 1, 130  # the last is what shells expect of Ctrl-C
 LAST_PORT, MOST = 65_535, 1e6
