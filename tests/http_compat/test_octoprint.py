@@ -132,6 +132,30 @@ async def test_a_job_is_started_paused_resumed_and_cancelled(files: Filing) -> N
     assert await say(files, "/api/job", command="cancel") == 409
 
 
+async def test_commands_that_follow_one_another_at_once_are_not_answered_from_an_old_state(
+    files: Filing,
+) -> None:
+    await files.upload("it.gcode", LONG, print="true")
+    for command, status in (
+        ({"command": "start"}, 409),
+        ({"command": "pause", "action": "pause"}, 204),
+        ({"command": "pause", "action": "resume"}, 204),
+        ({"command": "pause", "action": "toggle"}, 204),
+        ({"command": "restart"}, 204),
+        ({"command": "pause", "action": "toggle"}, 204),
+        ({"command": "pause", "action": "toggle"}, 204),
+        ({"command": "restart"}, 409),
+        ({"command": "cancel"}, 204),
+        ({"command": "pause"}, 409),
+        ({"command": "cancel"}, 409),
+        ({"command": "start"}, 204),
+        ({"command": "pause"}, 204),
+    ):
+        assert await say(files, "/api/job", **command) == status, command
+    await flag(files, "Paused")
+    assert (await files.get("/api/job"))[1]["job"]["file"]["name"] == "it.gcode"
+
+
 async def test_the_printer_tells_temperatures_and_flags(files: Filing) -> None:
     status, found, _ = await files.get("/api/printer")
     assert status == 200
