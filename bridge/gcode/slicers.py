@@ -288,11 +288,14 @@ DIALECTS: tuple[Dialect, ...] = (
 )
 DETECT_WITHIN = 256 * 1024  # of the head without its pictures
 
+_COMMENTS = re.compile(rb"\n[ \t]?;[^\n]*")
+
 
 def detect(head: bytes | bytearray) -> tuple[Dialect, str] | None:
     """The dialect of a head whose pictures are cut out, and the slicer's version (empty if it tells none)."""
+    comments = b"".join(_COMMENTS.findall(head, 0, DETECT_WITHIN))
     for dialect in DIALECTS:
-        found = dialect.detect.search(head, 0, DETECT_WITHIN)
+        found = dialect.detect.search(comments)
         if found:
             return dialect, (found[1] or b"").decode("utf-8", "replace")
     return None
