@@ -1,14 +1,29 @@
 """OctoPrint's API: what its clients read, and what they make a printer do."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
+from bridge.klippy.simulator import Simulator
+from bridge.klippy.simulator.life import Timing
 from tests.conftest import Start
 from tests.filing import LONG, PRUSA, SHORT, Filing, body, filing, part
 from tests.wire import until
 
 LOCAL = "/api/files/local"
+
+
+@pytest.fixture
+async def klippy(tmp_path: Path) -> AsyncIterator[Simulator]:
+    """A simulated printer that tells its state often: these tests wait for it at each step."""
+    gcodes = tmp_path / "data" / "gcodes"
+    gcodes.mkdir(parents=True)
+    often = Timing(tick=0.05)
+    async with Simulator(tmp_path / "klippy.sock", gcodes, speed=100.0, noise=0.0, timing=often) as simulator:
+        yield simulator
 
 
 async def say(files: Filing, path: str, **command: Any) -> int:
