@@ -4,7 +4,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice, pairwise
 
 MAX_COMMENTS = 100_000
 MAX_EXTRUDERS = 64
@@ -68,14 +68,11 @@ class Source:
     @cached_property
     def printed_height(self) -> float | None:
         """The highest Z at which the tail's moves extrude."""
-        lifts = list(self._lifts())
-        ends = [begin for _, begin in lifts[1:]] + [len(self.tail)]
-        for (height, begin), end in sorted(zip(lifts, ends, strict=False), reverse=True):
-            if height <= 0:
-                break
-            if _EXTRUDES.search(self.tail, begin, end):
-                return height
-        return None
+        highest = 0.0
+        for (height, begin), (_, end) in pairwise(chain(self._lifts(), [(0.0, len(self.tail))])):
+            if height > highest and _EXTRUDES.search(self.tail, begin, end):
+                highest = height
+        return highest or None
 
     def _lifts(self) -> Iterator[tuple[float, int]]:
         """Each move along Z in the tail: where to, and where its line begins."""
