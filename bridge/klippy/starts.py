@@ -34,14 +34,20 @@ class Starts:
 
     @contextlib.contextmanager
     def asked(self, filename: str) -> Iterator[None]:
-        """While Klippy is asked to print a file, and behind a yes until its status has come."""
+        """While Klippy is asked to print a file, and behind its yes until its status has come."""
         start = _Start(filename)
         self._starts.append(start)
         try:
             yield
+        except asyncio.CancelledError:  # whoever asked has gone, and Klippy may print all the same
+            self._accept(start)
+            raise
         except BaseException:
             self._drop(start)
             raise
+        self._accept(start)
+
+    def _accept(self, start: _Start) -> None:
         start.accepted = True
         if start.seen:
             self._drop(start)

@@ -1,5 +1,7 @@
 """A file is in use from the request for its print until Klippy's status tells what became of it."""
 
+import asyncio
+
 import pytest
 
 from bridge.klippy.starts import Starts
@@ -33,6 +35,24 @@ async def test_a_print_that_was_refused_holds_nothing() -> None:
     starts = Starts()
     with pytest.raises(ValueError, match="SD busy"), starts.asked("a.gcode"):
         raise ValueError("SD busy")
+    assert starts.filenames == ()
+
+
+async def test_who_goes_away_while_klippy_thinks_leaves_the_file_held() -> None:
+    starts, asked = Starts(), asyncio.Event()
+
+    async def ask() -> None:
+        with starts.asked("a.gcode"):
+            asked.set()
+            await asyncio.Event().wait()
+
+    client = asyncio.ensure_future(ask())
+    await asked.wait()
+    client.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await client
+    assert starts.filenames == ("a.gcode",)
+    starts.look(LOADED)
     assert starts.filenames == ()
 
 
