@@ -14,11 +14,10 @@ PIECE = 128 * 1024  # bytes looked at in one go: others wait no longer than for 
 MAX_LINE = 1024 * 1024  # bytes; what has longer ones is no G-code
 DONE = (b"\nEXCLUDE_OBJECT_DEFINE", b"\nEXCLUDE_OBJECT_START")
 
-# Slic3r's family, BambuStudio's label, Cura's mesh, ideaMaker's number; and what ends them.
+# Slic3r's family, BambuStudio's label, Cura's mesh; and what ends them.
 _LABEL = re.compile(
     rb"\n;(?: printing object ([^\r\n]{1,200})| start printing object, unique label id: ?(\d{1,10})"
-    rb"|MESH:([^\r\n]{1,200})|PRINTING_ID: ?(\d{1,10})"
-    rb"|(?: stop printing object|PRINTING_ID: ?-1|REMAINING_TIME: ?0(?![0-9])))"
+    rb"|MESH:([^\r\n]{1,200})| stop printing object)"
 )
 LINE_END = 10
 NOBODY = b"NONMESH"  # how Cura says that an object has ended

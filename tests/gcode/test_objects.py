@@ -110,24 +110,6 @@ def test_a_label_cannot_become_a_command(tmp_path: Path) -> None:
     assert "G28" not in {line.strip() for line in commands(lines)}
 
 
-def test_objects_of_ideamaker(tmp_path: Path) -> None:
-    text = (
-        ";Sliced by ideaMaker 4.2.3\n;PRINTING: Box.stl\n;PRINTING_ID: 0\nG1 X1 Y2 E1\n"
-        ";PRINTING_ID: 1\nG1 X3 Y4 E2\n;REMAINING_TIME: 0\n;PRINTING_ID: -1\nG1 X99 Y99 E3\n;PRINTING_ID: 0\nG1 X1 Y2 E4\n"
-    )
-    found = commands(marked(tmp_path, text))
-    assert [line.partition(" POLYGON")[0] for line in found] == [
-        "EXCLUDE_OBJECT_DEFINE NAME=0_0 CENTER=1.000,2.000",
-        "EXCLUDE_OBJECT_DEFINE NAME=1_1 CENTER=3.000,4.000",
-        "EXCLUDE_OBJECT_START NAME=0_0",
-        "EXCLUDE_OBJECT_END NAME=0_0",
-        "EXCLUDE_OBJECT_START NAME=1_1",
-        "EXCLUDE_OBJECT_END NAME=1_1",
-        "EXCLUDE_OBJECT_START NAME=0_0",
-        "EXCLUDE_OBJECT_END NAME=0_0",
-    ]
-
-
 def test_a_large_file_is_marked_soon_and_is_the_same_but_for_the_marks(tmp_path: Path) -> None:
     body = "".join(f"G1 X{10 + n % 70}.5 Y{20 + n % 90}.25 E.{n:04}\r\n" for n in range(777))
     labels = [
