@@ -6,10 +6,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from bridge.config.machine import Machine
 from bridge.config.power import PowerDevice
 from bridge.config.section import QoS, Seconds, Section
 from bridge.config.sensors import Sensor
 from bridge.config.spoolman import Spoolman
+from bridge.config.updates import Updates
 
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 
@@ -255,10 +257,12 @@ class Config(Section, frozen=True):
         dict[str, Sensor], Meta(description="sensors by name; docs/power.md shows an energy meter")
     ] = msgspec.field(default_factory=dict)
     spoolman: Spoolman = Spoolman()
+    machine: Machine = Machine()
+    updates: Updates = Updates()
     logging: Logging = Logging()
 
 
-SECRET_KEYS = frozenset({"password", "api_key", "token", "secret", "key"})
+SECRET_KEYS = frozenset({"password", "sudo_password", "api_key", "token", "secret", "key"})
 LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 

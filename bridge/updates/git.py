@@ -1,0 +1,189 @@
+"""git, by its own command: never asks, never runs hooks, never tells a login."""
+
+import asyncio
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bridge.config import LOGIN_IN_URL
+from bridge.errors import DeviceFailed, NotFound
+from bridge.programs import Done, Say, run
+
+SILENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "true",
+    "SSH_ASKPASS": "true",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
+    "GIT_ADVICE": "0",
+}
+TAMED = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
+PATIENCE, FETCHING = 60.0, 900.0  # seconds
+LOOKED_AT, SHOWN = 100, 30  # commits
+CORRUPT = (
+    "object file",
+    "loose object",
+    "bad object",
+    "unable to read",
+    "is corrupt",
+    "missing blob",
+    "missing tree",
+    "invalid object",
+    "index file corrupt",
+    "bad signature",
+    "failed to read",
+    "did not send all necessary objects",
+    "pack has bad",
+)
+LOCKED_FOR = 10.0  # seconds after which a lock belongs to nobody any more
+_HASH = re.compile(r"[0-9a-f]{40,64}")
+_FORMAT = "--format=%H%x00%an%x00%ct%x00%s%x00%b%x1e"
+
+
+@dataclass(frozen=True)
+class GitFailed(Exception):
+    """A command of git's failed; its words hold no login."""
+
+    words: str
+
+    @property
+    def corrupt(self) -> bool:
+        """Whether it says that the repository is broken."""
+        text = self.words.lower()
+        return any(sign in text for sign in CORRUPT)
+
+    def __str__(self) -> str:
+        return self.words
+
+
+class Git:
+    """Commands in one work tree."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def run(self, *words: str, patience: float = PATIENCE, say: Say | None = None) -> Done:
+        """Run a command, whatever comes of it."""
+        program = shutil.which("git")
+        if program is None:
+            raise NotFound("There is no program `git` on this machine")
+        folder = ("-C", str(self.path))
+        done = await run(
+            program, *folder, *TAMED, *words, environment=SILENT, patience=patience, say=_masking(say)
+        )
+        return Done(done.code, done.out, LOGIN_IN_URL.sub("***", done.errors))
+
+    async def ask(self, *words: str, patience: float = PATIENCE, say: Say | None = None) -> str:
+        """What it answers, or GitFailed."""
+        try:
+            done = await self.run(*words, patience=patience, say=say)
+        except DeviceFailed as error:
+            raise GitFailed(str(error)) from error
+        if done.code:
+            raise GitFailed(f"git {words[0]}: {done.said}")
+        return done.out.strip()
+
+    async def maybe(self, *words: str) -> str:
+        """What it answers; empty when it fails."""
+        done = await self.run(*words)
+        return "" if done.code else done.out.strip()
+
+    async def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether `new` comes after `old`, or is the same."""
+        return not (await self.run("merge-base", "--is-ancestor", old, new)).code
+
+    async def commit(self, name: str) -> str | None:
+        """The hash of a commit by any name."""
+        found = await self.maybe("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        return found if _HASH.fullmatch(found) else None
+
+    async def described(self, commit: str) -> str:
+        """Its version: the tag before it, how many commits after that, and its hash."""
+        words = ("describe", "--tags", "--long", "--abbrev=8", "--match=v*", "--match=[0-9]*")
+        if found := await self.maybe(*words, commit):
+            return found
+        count = await self.maybe("rev-list", "--count", commit)
+        return f"v0.0.0-{count or 0}-g{commit[:8]}"
+
+    async def tags(self) -> dict[str, str]:
+        """Commit -> its tag."""
+        text = await self.maybe(
+            "for-each-ref", "refs/tags", "--format=%(objectname) %(*objectname) %(refname:short)"
+        )
+        rows = (line.split(" ", 2) for line in text.splitlines())
+        return {row[1] or row[0]: row[2] for row in rows if len(row) == len(("hash", "of", "tag"))}
+
+    async def between(self, old: str, new: str) -> list[dict[str, Any]]:
+        """The commits after `old` up to `new`, the newest first: thirty, and older ones that have a tag."""
+        text = await self.maybe("log", _FORMAT, f"--max-count={LOOKED_AT}", f"{old}..{new}")
+        tags = await self.tags()
+        found = []
+        for number, entry in enumerate(filter(None, (part.strip("\n") for part in text.split("\x1e")))):
+            sha, author, date, subject, message = entry.split("\0", 4)
+            tag = tags.get(sha)
+            if number < SHOWN or tag:
+                found.append(
+                    {
+                        "sha": sha,
+                        "author": author,
+                        "date": date,
+                        "subject": subject,
+                        "message": message.strip(),
+                        "tag": tag,
+                    }
+                )
+        return found
+
+    async def unlock(self) -> None:
+        """Wait for a git that is still at work, then take away the locks of one that was killed."""
+        folder = await self.maybe("rev-parse", "--absolute-git-dir")
+        if not folder:
+            return
+        locks = [Path(folder) / name for name in ("index.lock", "HEAD.lock", "ORIG_HEAD.lock")]
+        loop = asyncio.get_running_loop()
+        end = loop.time() + LOCKED_FOR
+        while any(lock.exists() for lock in locks) and loop.time() < end:
+            if not await _somebody(self.path):
+                break
+            await asyncio.sleep(0.2)
+        refs = Path(folder) / "refs"
+        for lock in (*locks, *refs.rglob("*.lock")):
+            lock.unlink(missing_ok=True)
+
+
+async def _somebody(path: Path) -> bool:
+    """Whether a git works there, as far as /proc tells."""
+
+    def look() -> bool:
+        wanted = str(path).encode()
+        for process in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = process.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0].endswith(b"git") and wanted in words:
+                return True
+        return False
+
+    return await asyncio.to_thread(look)
+
+
+def _masking(say: Say | None) -> Say | None:
+    return None if say is None else lambda line: say(LOGIN_IN_URL.sub("***", line))
+
+
+def short_version(full: str) -> str:
+    """`v0.12.0-45-g7e230c1c` as people say it: v0.12.0-45, and v0.12.0 where nothing came after it."""
+    version = re.sub(r"-g[0-9a-f]+$", "", full)
+    return version.removesuffix("-0") if version != full else version
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two addresses are of one repository: logins, `.git` and the case of names aside."""
+
+    def bare(address: str) -> str:
+        plain = re.sub(r"(?<=://)[^/@\s]+@", "", address.strip()).rstrip("/")
+        return plain.removesuffix(".git").lower()
+
+    return bare(one) == bare(other)

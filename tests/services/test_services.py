@@ -1,0 +1,202 @@
+"""machine.services.*, shutdown and reboot: systemd, supervisord and nobody, with and without the right."""
+
+import os
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bridge.errors import ConfigError, Forbidden
+from bridge.klippy.simulator import Simulator
+from bridge.services.rights import Rights
+from tests.conftest import Running, Start
+from tests.power.calls import Refused, call, switch
+from tests.services.programs import SUDO, SUPERVISORCTL, SYSTEMCTL, Machine
+from tests.wire import Ear, until
+
+SYSTEMD = {"provider": "systemd", "services": ["crowsnest", "missing"]}
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine(tmp_path, monkeypatch)
+    made.program("systemctl", SYSTEMCTL)
+    made.service("klipper")
+    made.service("crowsnest", "inactive dead")
+    made.service("ssh")
+    return made
+
+
+async def info(bridge: Running) -> dict:
+    return (await call(bridge, "machine.system_info"))["system_info"]
+
+
+async def test_services_are_told_started_stopped_and_only_those_of_the_list(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD)
+    found = await info(bridge)
+    assert found["provider"] == "systemd_cli"
+    assert found["available_services"] == ["klipper", "crowsnest", "moonraker"]
+    assert found["service_state"]["crowsnest"] == {"active_state": "inactive", "sub_state": "dead"}
+    assert found["instance_ids"] == {"moonraker": "moonraker", "klipper": "klipper"}
+    assert await call(bridge, "machine.services.start", service="crowsnest") == "ok"
+    event = await mqtt.message(bridge.topics.event("service_state_changed"))
+    assert event.json["data"] == {"crowsnest": {"active_state": "active", "sub_state": "running"}}
+    await call(bridge, "machine.services.restart", service="klipper")
+    await call(bridge, "machine.services.stop", service="crowsnest")
+    assert machine.calls == [
+        "start -- crowsnest.service",
+        "restart -- klipper.service",
+        "stop -- crowsnest.service",
+    ]
+    for name in ("ssh", "--force", "klipper; reboot", "../x", "$(reboot)"):
+        with pytest.raises(Refused, match="not among the services") as caught:
+            await call(bridge, "machine.services.restart", service=name)
+        assert caught.value.code == 403
+    assert len(machine.calls) == 3
+
+
+async def test_the_bridge_is_restarted_as_a_process_and_never_stopped(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    bridge = await start(machine=SYSTEMD)
+    for name in ("moonraker", "klipper-bridge"):
+        assert await call(bridge, "machine.services.restart", service=name) == "ok"
+    with pytest.raises(Refused, match="does not stop itself"):
+        await call(bridge, "machine.services.stop", service="moonraker")
+    assert machine.calls == []
+
+
+async def test_the_machine_is_ended_by_a_call_a_button_and_a_macro(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD, mqtt={"allow": ["read", "control", "admin"]})
+    await call(bridge, "machine.shutdown")
+    await mqtt.say(bridge.topics.control("host_reboot"), "PRESS")
+    await until(lambda: len(machine.calls) == 2)
+    bridge.bridge.klippy._remotes["reboot_machine"]({})
+    await until(lambda: len(machine.calls) == 3)
+    bridge.bridge.klippy._remotes["shutdown_machine"]({})
+    await until(lambda: len(machine.calls) == 4)
+    assert machine.calls == ["poweroff", "reboot", "reboot", "poweroff"]
+
+
+async def test_without_anybody_who_runs_services_everything_else_works(
+    klippy: Simulator, start: Start
+) -> None:
+    bridge = await start(machine={"provider": "none"})
+    found = await info(bridge)
+    assert (found["provider"], found["available_services"]) == ("none", ["moonraker"])
+    for method, params in (
+        ("machine.services.restart", {"service": "klipper"}),
+        ("machine.shutdown", {}),
+        ("machine.reboot", {}),
+    ):
+        with pytest.raises(Refused, match="neither systemd nor supervisord") as caught:
+            await call(bridge, method, **params)
+        assert caught.value.code == 409
+
+
+async def test_supervisord_is_spoken_to_in_its_own_words(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    machine.program("supervisorctl", SUPERVISORCTL)
+    bridge = await start(machine={"provider": "supervisord", "services": ["webcam", "gone"]})
+    found = await info(bridge)
+    assert found["provider"] == "supervisord_cli"
+    assert found["service_state"]["klipper"] == {"active_state": "active", "sub_state": "running"}
+    assert found["service_state"]["webcam"]["active_state"] == "inactive"
+    await call(bridge, "machine.services.restart", service="klipper")
+    with pytest.raises(Refused, match="no such process"):
+        await call(bridge, "machine.services.restart", service="gone")
+    with pytest.raises(Refused, match="not the machine"):
+        await call(bridge, "machine.reboot")
+
+
+async def test_a_missing_right_is_told_with_its_remedy_and_sudo_is_tried(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.program("sudo", SUDO)
+    (machine.state / "denied").touch()
+    (machine.state / "wants").write_text("geheim")
+    monkeypatch.setattr(os, "getuid", lambda: 1000)  # the kernel's answer to who we are
+    rights = Rights(None)
+    with pytest.raises(Forbidden, match=r"may not do `systemctl restart klipper.service`.*docs/machine.md"):
+        await rights.run("systemctl", "restart", "--", "klipper.service")
+    assert await rights.check() is False
+    with pytest.raises(Forbidden, match="does not take this password"):
+        await rights.learn("wrong")
+    assert await rights.learn("geheim")
+    assert await rights.check() is True
+    (machine.state / "denied").touch()
+    await rights.run("systemctl", "restart", "--", "klipper.service")
+    assert machine.calls[-1] == "restart -- klipper.service"
+    assert "geheim" not in "".join(machine.calls)
+
+
+async def test_sudo_is_told_as_clients_know_it(klippy: Simulator, start: Start, mqtt: Ear) -> None:
+    bridge = await start()
+    told = await call(bridge, "machine.sudo.info")
+    assert set(told) == {"sudo_access", "linux_user", "sudo_requested", "request_messages"}
+    assert told["sudo_access"] is None
+    request = {"jsonrpc": "2.0", "method": "machine.sudo.password", "params": {"password": "x"}, "id": 1}
+    await mqtt.say(bridge.topics.request, request)
+    assert (await mqtt.message(bridge.topics.response)).json["error"]["code"] == 403
+
+
+PLUG = {"type": "mqtt", "command_topic": "bound/plug", "bound_services": ["crowsnest"]}
+
+
+async def test_services_follow_the_power_device_they_are_bound_to(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    bridge = await start(machine=SYSTEMD, power={"plug": PLUG})
+    await switch(bridge, "off")  # from not known to off: nobody has switched anything
+    await switch(bridge, "on")
+    await until(lambda: machine.calls == ["start -- crowsnest.service"])
+    await switch(bridge, "off")
+    await until(lambda: machine.calls[1:] == ["stop -- crowsnest.service"])
+
+
+async def test_a_bound_service_has_to_be_on_the_list(start: Start) -> None:
+    with pytest.raises(ConfigError, match=r"power.plug.bound_services: 'crowsnest' is not named"):
+        await start(power={"plug": PLUG}, wait=False)
+
+
+async def test_the_host_answers_in_the_shapes_web_uis_know(klippy: Simulator, start: Start) -> None:
+    bridge = await start()
+    assert set(await info(bridge)) >= {
+        "python", "cpu_info", "sd_info", "distribution", "virtualization", "network", "canbus", "provider",
+        "available_services", "service_state", "instance_ids",
+    }  # fmt: skip
+    stats = await call(bridge, "machine.proc_stats")
+    assert set(stats) == {
+        "moonraker_stats", "throttled_state", "cpu_temp", "network", "system_cpu_usage", "system_uptime",
+        "system_memory", "websocket_connections",
+    }  # fmt: skip
+    url = bridge.bridge.http.url
+    async with aiohttp.ClientSession() as session:
+        for name, key in (
+            ("usb", "usb_devices"),
+            ("serial", "serial_devices"),
+            ("video", "v4l2_devices"),
+        ):
+            async with session.get(f"{url}/machine/peripherals/{name}") as answer:
+                assert isinstance((await answer.json())["result"][key], list)
+        async with session.get(f"{url}/machine/peripherals/canbus?interface=nocan9") as answer:
+            assert answer.status == 404
+        async with session.get(f"{url}/machine/peripherals/canbus?interface=../x") as answer:
+            assert answer.status == 400
+
+
+async def test_throttling_is_notified_when_it_changes(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    machine.program("vcgencmd", 'echo "throttled=0x50005"')
+    bridge = await start()
+    event = await mqtt.message(bridge.topics.event("cpu_throttled"))
+    assert event.json["data"]["bits"] == 0x50005
+    assert "Currently Throttled" in event.json["data"]["flags"]
+    stats = await call(bridge, "machine.proc_stats")
+    assert stats["throttled_state"]["bits"] == 0x50005
