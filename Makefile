@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CONFIG ?=
 
+# The processes of a test run share what they compile.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run test torture fuzz check format bench clean
 
 run: $(VENV)/run.stamp
@@ -14,7 +17,7 @@ else
 endif
 
 test: $(VENV)/dev.stamp mosquitto
-	$(BIN)/pytest -m "not torture and not fuzz" -n 5 --dist worksteal
+	$(BIN)/pytest -m "not torture and not fuzz" -n 7 --dist worksteal
 
 torture: $(VENV)/dev.stamp mosquitto
 	$(BIN)/pytest -m torture -n 4 --dist worksteal --timeout 280

@@ -62,6 +62,10 @@ class Kind:
             *self.packages,
         ]
         subprocess.run(command, check=True, cwd=PROJECT)
+        # pip compiles what it installs, but not a tree that is edited: nobody shall compile while it is timed
+        subprocess.run(
+            [str(self.python), "-m", "compileall", "-q", "bridge", "ha_discovery"], check=True, cwd=PROJECT
+        )
 
     def command(self, place: Place, feed: Feed) -> list[str]:
         """Write its configuration into `place`; the command that starts it."""

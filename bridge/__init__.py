@@ -1,5 +1,3 @@
 """The bridge between a Klipper printer and home automation."""
 
-from importlib.metadata import version
-
-__version__ = version("klipper-bridge")
+__version__ = "0.1.0"

@@ -11,7 +11,7 @@ from typing import Any
 from bridge import __version__
 from bridge.cli import call, check, db, run
 from bridge.errors import BridgeError, ConfigError
-from bridge.mqtt.connection import ThreadEach
+from bridge.threads import ThreadEach
 
 USAGE, FAILED, INTERRUPTED = 2, 1, 130  # the last is what shells expect of Ctrl-C
 LAST_PORT, MOST = 65_535, 1e6
@@ -79,7 +79,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="ADDRESS",
         help="address of the broker; 0.0.0.0 lets other machines in, without a password",
     )
-    one.set_defaults(command=lambda o: _late("demo").run(o.mqtt_port, o.http_port, o.speed, o.listen))
+    one.add_argument("--serial", action="store_true", help="a Marlin printer on a serial line, no Klippy")
+    one.set_defaults(
+        command=lambda o: _late("demo").run(o.mqtt_port, o.http_port, o.speed, o.listen, serial=o.serial)
+    )
 
     one = commands.add_parser("check-config", help="check the configuration, the broker and the socket")
     _config_option(one)
@@ -105,12 +108,27 @@ def parser() -> argparse.ArgumentParser:
     _broker_commands(commands)
     _db_commands(commands.add_parser("db", help="the database as JSON, while the bridge is stopped"))
 
+    _simulators(commands)
+    return root
+
+
+def _simulators(commands: Any) -> None:
     one = commands.add_parser("simulate", help="run the simulated printer alone")
     one.add_argument("--socket", type=path, required=True, help="where its API socket shall be")
     one.add_argument("--gcodes", type=path, required=True, help="the folder of its virtual SD card")
     one.add_argument("--speed", type=positive, default=1.0, help="how much faster than life it is")
     one.set_defaults(command=lambda o: _late("simulate").run(o.socket, o.gcodes, o.speed))
-    return root
+
+    one = commands.add_parser("simulate-serial", help="run a simulated printer on a serial line alone")
+    one.add_argument("--port", type=path, required=True, help="where its serial port shall be")
+    one.add_argument(
+        "--firmware",
+        choices=("marlin", "marlin_plain", "reprap", "klipper"),
+        default="marlin",
+        help="what it speaks; marlin_plain is one without capabilities",
+    )
+    one.add_argument("--speed", type=positive, default=1.0, help="how much faster than life it is")
+    one.set_defaults(command=lambda o: _late("simulate").serial(o.port, o.speed, o.firmware))
 
 
 def _broker_commands(commands: Any) -> None:

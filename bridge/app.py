@@ -14,6 +14,7 @@ from bridge.auth.throttle import Throttle
 from bridge.auth.tokens import Tokens
 from bridge.auth.users import Users
 from bridge.below import ALONE, Below, Process
+from bridge.companions import Companions
 from bridge.config import Config
 from bridge.files.shelf import Shelf
 from bridge.folders import Folders
@@ -28,12 +29,7 @@ from bridge.handlers.printer import Printer
 from bridge.handlers.rpc import Discovery as RpcDiscovery
 from bridge.handlers.server import Server
 from bridge.http_compat.app import HttpDoor
-from bridge.http_compat.downloads import DownloadPages
-from bridge.http_compat.octoprint.pages import OctoPrint
-from bridge.http_compat.octoprint.state import State as OctoPrintState
-from bridge.http_compat.routes import Pages
 from bridge.http_compat.sockets import Sockets
-from bridge.http_compat.uploads import UploadPages
 from bridge.identity import Identity, identify
 from bridge.jobs.ledger import Ledger, name_of
 from bridge.jobs.tracker import JobTracker
@@ -41,7 +37,6 @@ from bridge.jobs.watch import JobWatch
 from bridge.klippy.commands import Commands
 from bridge.klippy.console import Console
 from bridge.klippy.filament import FilamentWatch
-from bridge.klippy.link import KlippyLink
 from bridge.klippy.sdcard import SdCard
 from bridge.klippy.state import Klippy
 from bridge.klippy.status import StatusCache
@@ -60,6 +55,8 @@ from bridge.mqtt.payloads import ControlRow, HealthCounters, HealthQueues
 from bridge.mqtt.queue import MqttQueue
 from bridge.mqtt.replay import Replay
 from bridge.mqtt.topics import Topics
+from bridge.pages import file_pages
+from bridge.printers import link_to
 from bridge.rpc import Registry
 from bridge.store import Store
 from bridge.store.lock import FolderLock
@@ -115,9 +112,7 @@ class Bridge:
         self.guard = Guard(config.http, key=self.key, users=users, tokens=tokens, throttle=throttle)
 
     def _klippy_side(self, config: Config) -> None:
-        self.klippy_link = KlippyLink(
-            Path(config.klippy.socket).expanduser(), timeout=config.klippy.request_timeout
-        )
+        self.klippy_link, self.klippy_parts = link_to(config.klippy, self.shelf.gcodes)
         self.cache = StatusCache(self.klippy_link)
         self.klippy = Klippy(self.klippy_link, self.cache, version=__version__)
         self.sdcard = SdCard(
@@ -230,6 +225,7 @@ class Bridge:
             home=self.home,
         )
         self.below = Below(self, self.process)
+        self.companions = Companions(self, config)
         server = Server(
             config=config,
             config_name=config_name,
@@ -239,11 +235,10 @@ class Bridge:
             console=self.console,
             sockets=self.sockets,
             components=self.registry.components,
-            warnings=self._warnings,
+            warnings=self.warnings,
             directories=lambda: self.shelf.roots.names,
             restart=restart,
         )
-        discovery = RpcDiscovery(self.registry)
         for capability in (
             server,
             printer,
@@ -256,7 +251,8 @@ class Bridge:
             Auth(self.accounts, self.guard, self.key),
             *self.surroundings.capabilities,
             *self.below.capabilities,
-            discovery,
+            *self.companions.capabilities,
+            RpcDiscovery(self.registry),
         ):
             self.registry.mount(capability)
         self.registry.fallback = printer.passed_on
@@ -284,13 +280,10 @@ class Bridge:
         self.replay.then(self.below.publish)
 
     def _database(self, restart: Callable[[], None]) -> Database:
-        return Database(
-            self.store,
-            self.backups,
-            reserved=reserved(self.store, self.identity.unique),
-            busy=lambda: self.jobs.active is not None,
-            restart=restart,
-        )
+        shown = reserved(self.store, self.identity.unique)
+        database = Database(self.store, self.backups, reserved=shown, busy=self._printing, restart=restart)
+        database.written.connect(self.companions.written)
+        return database
 
     def _doors(self, config: Config) -> None:
         self.parts: list[Part] = [
@@ -301,6 +294,7 @@ class Bridge:
             self.ledger,
             self.job_queue,
             self.tracker,
+            *self.klippy_parts,
             self.klippy,  # first to come and last to go: its loss is no news while the bridge ends
             self.temperatures,
             self.mqtt,
@@ -313,6 +307,7 @@ class Bridge:
             *self.switchboard.parts,
             *self.surroundings.parts,
             *self.below.parts,
+            *self.companions.parts,
             self.replay,
             self.health,
         ]
@@ -324,21 +319,9 @@ class Bridge:
                 self.guard,
                 self.sockets,
                 self.klippy_link.path,
-                self._file_pages(config),
+                file_pages(self, config),
             )
             self.parts.append(self.http)
-
-    def _file_pages(self, config: Config) -> list[Pages]:
-        """What is done with files over HTTP alone."""
-        uploads = UploadPages(self.shelf.uploads)
-        downloads = DownloadPages(
-            self.shelf.roots, self.library.gallery, lambda: self.klippy.hello.get("log_file")
-        )
-        if not config.files.octoprint:
-            return [uploads, downloads]
-        self.registry.components.append("octoprint_compat")
-        state = OctoPrintState(self.klippy, self.cache, self.library)
-        return [uploads, downloads, OctoPrint(self.registry, state, uploads, max_body=config.http.max_body)]
 
     # What the files need of parts that are built after them.
 
@@ -348,11 +331,15 @@ class Bridge:
     def _file_running(self) -> str | None:
         return self.jobs.active
 
+    def _printing(self) -> bool:
+        return self.jobs.active is not None
+
     async def _start_or_queue(self, filename: str, user: str | None) -> Started:
         may_queue = self.config.files.queue_uploads
         return await self.job_queue.start_or_queue(filename, user, may_queue=may_queue)
 
-    def _warnings(self) -> list[str]:
+    def warnings(self) -> list[str]:
+        """What is wrong, for people."""
         return [*self.store.warnings, *([self.sdcard.mismatch] if self.sdcard.mismatch else [])]
 
     def _callable_controls(self) -> list[ControlRow]:

@@ -5,6 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from bridge.access import Identity
 from bridge.rpc import Client
+from bridge.signals import Signal
 
 
 @runtime_checkable
@@ -38,6 +39,28 @@ class SocketClient(Client, Protocol):
     def id(self) -> int:
         """Its connection id, as `server.websocket.id` tells it."""
 
+    @property
+    def name(self) -> str:
+        """What it calls itself; empty until it has said so."""
+
+    @property
+    def version(self) -> str:
+        """Its version, in its own words."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, such as web, mobile or agent."""
+
+    @property
+    def url(self) -> str:
+        """Where people find more about it."""
+
+    def tell(self, method: str, params: dict[str, Any]) -> None:
+        """Call a method that it has offered, without asking for an answer; never blocks."""
+
+    async def ask(self, method: str, params: Any, timeout: float) -> Any:
+        """Call a method of its own; TimedOut when it does not answer, or has gone."""
+
     async def identify(
         self,
         *,
@@ -56,6 +79,14 @@ class SocketClient(Client, Protocol):
 
 class SocketTable(Protocol):
     """All WebSocket clients there are now."""
+
+    @property
+    def met(self) -> Signal[SocketClient]:
+        """Tells who has said who it is."""
+
+    @property
+    def left(self) -> Signal[SocketClient]:
+        """Tells who has gone."""
 
     @property
     def count(self) -> int:

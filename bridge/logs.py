@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from bridge.config import LOGIN_IN_URL, SECRET_KEYS, Config
+from bridge.config import LOGIN_IN_URL, SECRET_KEYS, Config, secret_fields
 from bridge.lifecycle import REMINDER
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -171,4 +171,6 @@ def secrets_of(value: object, name: str = "") -> set[str]:
     if isinstance(value, list):
         return set().union(*(secrets_of(item, name) for item in value))
     fields = getattr(value, "__struct_fields__", ())
-    return set().union(*(secrets_of(getattr(value, field), field) for field in fields))
+    hidden_fields = secret_fields(value)
+    named = ((HEADERS if field in hidden_fields else field, getattr(value, field)) for field in fields)
+    return set().union(*(secrets_of(item, name) for name, item in named))

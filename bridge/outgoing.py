@@ -1,5 +1,7 @@
 """The one HTTP session for everything that the bridge itself asks of others."""
 
+import os
+
 import aiohttp
 
 from bridge import __version__
@@ -49,3 +51,15 @@ async def body_of(answer: aiohttp.ClientResponse, most: int) -> bytes:
         if len(found) > most:
             raise TooLarge(f"{answer.url.host} answers with more than {most} bytes")
     return bytes(found)
+
+
+def reason_of(error: Exception) -> str:
+    """Why somebody cannot be reached, without the address, which may hold a secret."""
+    if isinstance(error, aiohttp.InvalidURL):
+        return "its address is none"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it hung up"
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or "no such host"
+    return type(error).__name__

@@ -13,7 +13,7 @@ import pytest
 from bridge.app import Bridge, build
 from bridge.config import convert
 from bridge.klippy.simulator import Simulator
-from bridge.mqtt.connection import ThreadEach
+from bridge.threads import ThreadEach
 from tests.filing import Filing, filing
 from tests.wire import HOST, Ear, Mosquitto, ear, until
 
@@ -46,6 +46,14 @@ class Running:
         self.bridge, self.stop = bridge, stop
         self.name = bridge.identity.name
         self.topics = bridge.topics
+        self.task: asyncio.Future[None] | None = None
+
+    async def end(self) -> None:
+        """Stop it, and wait until it has given everything back."""
+        self.stop.set()
+        async with asyncio.timeout(20):
+            assert self.task is not None
+            await asyncio.shield(self.task)
 
     async def ready(self) -> "Running":
         await until(lambda: self.bridge.klippy.ready and self.bridge.mqtt.up)
@@ -79,7 +87,8 @@ async def start(tmp_path: Path, broker: Mosquitto) -> AsyncIterator[Start]:
             )
             opened = asyncio.Event()
             task = asyncio.ensure_future(running.bridge.run(running.stop, opened.set))
-            stack.push_async_callback(_end, running.stop, task)
+            running.task = task
+            stack.push_async_callback(running.end)
             await asyncio.wait(
                 (task, waiting := asyncio.ensure_future(opened.wait())), return_when=asyncio.FIRST_COMPLETED
             )
@@ -89,12 +98,6 @@ async def start(tmp_path: Path, broker: Mosquitto) -> AsyncIterator[Start]:
             return await running.ready() if wait else running
 
         yield begin
-
-
-async def _end(stop: asyncio.Event, task: "asyncio.Future[None]") -> None:
-    stop.set()
-    async with asyncio.timeout(20):
-        await task
 
 
 @pytest.fixture

@@ -13,12 +13,14 @@ import pytest
 
 from bridge.config import convert, masked
 from bridge.klippy.simulator import Simulator
+from bridge.klippy.simulator.printer import RemoteCall
 from bridge.logs import Masking, secrets_of
 from bridge.rpc import Access
 from tests.conftest import Running, Start
 from tests.wire import Ear, until
 
 BROKER, KEY, PASSWORD = "s3cret-broker", "s3cret-api-key", "s3cret-password"
+SERVICE, FEED, STRIP = "s3cret-service", "s3cret-feed", "s3cret-strip"
 TRACES = re.compile(r"Traceback|File \"|site-packages|\.py\b|line \d+, in ")
 
 
@@ -49,6 +51,9 @@ async def planted(start: Start) -> AsyncIterator[Planted]:
         mqtt={"username": "printer", "password": BROKER},
         http={"api_key": KEY, "proxies": ["127.0.0.1"]},
         logging={"level": "debug"},
+        notifiers={"phone": {"url": f"json://127.0.0.1:1/{SERVICE}", "retry": 0.01}},
+        announcements={"feeds": {"news": f"http://me:{FEED}@127.0.0.1:1/x.xml"}},
+        wled={"lights": {"type": "http", "address": f"http://me:{STRIP}@127.0.0.1:1"}},
     )
     async with aiohttp.ClientSession() as session:
         yield Planted(bridge, session)
@@ -71,7 +76,22 @@ async def test_nothing_that_comes_out_holds_a_secret(
         await over_mqtt(house, mqtt, token)
         house.bridge.bridge.health.publish()
         await mqtt.message(house.bridge.topics.health)
-        secrets = [BROKER, KEY, PASSWORD, token, refresh, user.password, user.session, kept[1].hex()]
+        klippy.printer.called.emit(RemoteCall("notify", {"name": "phone", "message": "hello"}))
+        for text in ("'phone' could not deliver", "feed 'news'", "light strip 'lights'"):
+            await until(lambda text=text: text in caplog.text)
+        secrets = [
+            BROKER,
+            KEY,
+            PASSWORD,
+            SERVICE,
+            FEED,
+            STRIP,
+            token,
+            refresh,
+            user.password,
+            user.session,
+            kept[1].hex(),
+        ]
         topics = (house.bridge.topics.request, f"{house.bridge.topics.request}/red")
         heard = {
             f"{m.topic} #{n}": m.payload.decode("latin-1")

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import jwt
-
 from bridge.auth import secret_files
 from bridge.auth.users import User, Users
 
@@ -58,7 +56,7 @@ class Tokens:
             "username": user.username,
             "token_type": kind,
         }
-        return jwt.encode(claims, self._signing(user), algorithm=ALGORITHM)
+        return _encoded(claims, self._signing(user))
 
     def read(self, token: str, kind: Kind) -> Reading:
         """Whose token it is."""
@@ -70,7 +68,7 @@ class Tokens:
                 return WRONG
             claims = _claims(token, self._signing(user))
             until = float(claims["exp"])
-        except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return WRONG
         if claims.get("iss") != ISSUER or claims.get("token_type") != kind:
             return WRONG
@@ -88,7 +86,24 @@ class Tokens:
         return made
 
 
+# PyJWT brings `cryptography` along where that is installed: 10 MB that a bridge without users does not need.
+
+
+def _encoded(claims: dict[str, Any], key: bytes) -> str:
+    import jwt  # noqa: PLC0415 - weight
+
+    return jwt.encode(claims, key, algorithm=ALGORITHM)
+
+
 def _claims(token: str, key: bytes | None) -> dict[str, Any]:
-    """The claims of a token; without a key nothing of it is believed yet. Its end is looked at later."""
+    """The claims of a token, or ValueError; without a key nothing of it is believed yet.
+
+    Its end is looked at later.
+    """
+    import jwt  # noqa: PLC0415 - weight
+
     options: Any = {"verify_signature": key is not None, "verify_exp": False, "verify_iat": False}
-    return dict(jwt.decode(token, key or b"", algorithms=[ALGORITHM], options=options))
+    try:
+        return dict(jwt.decode(token, key or b"", algorithms=[ALGORITHM], options=options))
+    except jwt.PyJWTError as error:
+        raise ValueError(str(error)) from error

@@ -15,11 +15,12 @@ from bridge.errors import BridgeError, ConfigError, LinkDown
 from bridge.folders import Folders
 from bridge.identity import Identity, instance_name
 from bridge.klippy.link import KlippyLink
+from bridge.klippy.link import remedy as klippy_remedy
 from bridge.klippy.state import NEEDED
-from bridge.klippy.state import remedy as klippy_remedy
 from bridge.mqtt.connection import MqttError
 from bridge.mqtt.remedies import remedy
 from bridge.mqtt.topics import Topics
+from bridge.printers import link_to
 
 FAILED = 1
 BROKER_PATIENCE, KLIPPY_PATIENCE = 2.0, 5.0  # seconds; in health both answer at once
@@ -96,6 +97,10 @@ async def broker(config: Config) -> Report:
 
 async def klippy(config: Config) -> Report:
     """Whether Klippy answers on its socket, and has what clients need."""
+    if config.klippy.serial is not None:
+        async for fact in serial_printer(config):
+            yield fact
+        return
     path = Path(config.klippy.socket).expanduser()
     link = KlippyLink(path, timeout=min(config.klippy.request_timeout, KLIPPY_PATIENCE))
     try:
@@ -109,6 +114,23 @@ async def klippy(config: Config) -> Report:
         raise BridgeError(f"{path}: {_klippy_remedy(error, path)}") from error
     finally:
         link.close()
+
+
+async def serial_printer(config: Config) -> Report:
+    """Whether somebody answers on the serial port; who it is."""
+    link, parts = link_to(config.klippy, Folders(Path(config.data).expanduser()).data)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(part.run()) for part in parts]
+            await link.connect()
+            info = await link.fetch("info")
+            for task in tasks:
+                task.cancel()
+    except* (BridgeError, OSError) as errors:
+        raise BridgeError(link.trouble(errors.exceptions[0])) from errors
+    finally:
+        link.close()
+    yield Fact(f"{info.get('software_version')} answers at {link.path}")
 
 
 def _klippy_remedy(error: Exception, path: Path) -> str:

@@ -12,6 +12,7 @@ from bridge.cli.ports import free_port
 from bridge.cli.run import lives, stopped_by_signals
 from bridge.errors import ConfigError
 from bridge.klippy.simulator import Simulator, write_sample
+from bridge.klippy.simulator.firmware import SimulatedFirmware
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - only when it is asked for
 SAMPLE = "demo cube.gcode"
@@ -19,14 +20,14 @@ SAMPLE = "demo cube.gcode"
 CONFIG = """\
 instance: demo
 data: {folder}
-klippy: {{socket: {folder}/klippy.sock}}
+klippy: {{{printer}}}
 mqtt: {{host: {host}, port: {mqtt}, protocol: "3.1.1"}}  # what the embedded broker speaks
 http: {{port: {http}}}
 logging: {{level: warning, file: false}}
 """
 
 WELCOME = """
-klipper-bridge demo: a broker, a simulated printer and the bridge.
+klipper-bridge demo: a broker, {what} and the bridge.
 "{sample}" prints, {speed:g} times faster than life; it heats up first, and commands wait for that.
 {moved}
 Watch everything    mosquitto_sub -h {host} -p {mqtt} -t '#' -v
@@ -40,20 +41,23 @@ Home Assistant      add the MQTT integration with the broker {host}, port {mqtt}
 Ctrl-C ends it all and leaves nothing behind.
 """
 
+WHAT = {False: "a simulated printer", True: "a simulated Marlin printer on a serial line"}
 REACH = "\n                    (It runs on another machine? Start the demo with --listen 0.0.0.0.)"
 
 
-async def run(mqtt_port: int, http_port: int, speed: float, listen: str) -> int:
+async def run(mqtt_port: int, http_port: int, speed: float, listen: str, *, serial: bool = False) -> int:
     """Run the demo until SIGTERM or SIGINT."""
     host = LOOPBACK if listen == EVERYWHERE else listen
     with stopped_by_signals() as stop, tempfile.TemporaryDirectory(prefix="klipper-bridge-") as folder:
         data, path = Path(folder), Path(folder) / "demo.yaml"
-        write_sample(data / "gcodes" / SAMPLE)
+        write_sample(data / "gcodes" / SAMPLE, macros=not serial)
         ports = {"mqtt": free_port(listen, mqtt_port), "http": free_port(LOOPBACK, http_port)}
-        path.write_text(CONFIG.format(folder=data, host=host, **ports), encoding="utf-8")
+        printer = f"serial: {data}/tty, baud: 250000" if serial else f"socket: {data}/klippy.sock"
+        path.write_text(CONFIG.format(folder=data, printer=printer, host=host, **ports), encoding="utf-8")
         wanted = {"mqtt": mqtt_port, "http": http_port}
         text = WELCOME.format(
             **ports,
+            what=WHAT[serial],
             host=host,
             loopback=LOOPBACK,
             config=path,
@@ -70,10 +74,17 @@ async def run(mqtt_port: int, http_port: int, speed: float, listen: str) -> int:
         guide = Guide(text)
         async with (
             _broker(listen, ports["mqtt"]),
-            Simulator(data / "klippy.sock", data / "gcodes", speed=speed),
+            _printer(data, speed, serial=serial),
         ):
             await lives(path, stop, guide.follow)
     return 0
+
+
+def _printer(data: Path, speed: float, *, serial: bool) -> Simulator | SimulatedFirmware:
+    """A simulated printer: Klippy on its socket, or Marlin on a pseudo-terminal."""
+    if serial:
+        return SimulatedFirmware(data / "tty", speed=speed)
+    return Simulator(data / "klippy.sock", data / "gcodes", speed=speed)
 
 
 class Guide:

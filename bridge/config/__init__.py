@@ -17,6 +17,7 @@ from bridge.config.options import (
     Stores,
     Tls,
     masked,
+    secret_fields,
 )
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "load",
     "masked",
     "parse",
+    "secret_fields",
 ]

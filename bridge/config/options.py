@@ -6,22 +6,38 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from bridge.config.announcements import Announcements
+from bridge.config.extensions import Extensions
 from bridge.config.machine import Machine
+from bridge.config.notifiers import Notifier
 from bridge.config.power import PowerDevice
 from bridge.config.section import QoS, Seconds, Section
 from bridge.config.sensors import Sensor
+from bridge.config.serial import SerialPrinter
 from bridge.config.spoolman import Spoolman
 from bridge.config.updates import Updates
+from bridge.config.webcams import Webcams
+from bridge.config.wled import LightStrip
+from bridge.config.zeroconf import Zeroconf
 
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 
 
 class Klippy(Section, frozen=True):
-    """Where Klippy's API socket is."""
+    """Where Klippy's API socket is, or the serial port of a printer that has none."""
 
     socket: Annotated[str, Meta(min_length=1, description="Klippy's API socket, klippy.py's option -a")] = (
         "~/printer_data/comms/klippy.sock"
     )
+    serial: Annotated[
+        str | None,
+        Meta(description="a printer without Klippy: its serial port, such as /dev/ttyUSB0; docs/serial.md"),
+    ] = None
+    baud: Annotated[
+        Annotated[int, Meta(ge=1200, le=4_000_000)] | Literal["auto"],
+        Meta(description="speed of the serial port; auto: it is found out"),
+    ] = "auto"
+    printer: SerialPrinter = SerialPrinter()
     request_timeout: Annotated[
         Seconds, Meta(description="seconds Klippy may take to answer; G-code scripts have no limit")
     ] = 10.0
@@ -259,6 +275,16 @@ class Config(Section, frozen=True):
     spoolman: Spoolman = Spoolman()
     machine: Machine = Machine()
     updates: Updates = Updates()
+    webcams: Webcams = Webcams()
+    extensions: Extensions = Extensions()
+    announcements: Announcements = Announcements()
+    wled: Annotated[
+        dict[str, LightStrip], Meta(description="light strips by name; docs/around.md shows both kinds")
+    ] = msgspec.field(default_factory=dict)
+    notifiers: Annotated[
+        dict[str, Notifier], Meta(description="services that are told, by name; docs/around.md shows some")
+    ] = msgspec.field(default_factory=dict)
+    zeroconf: Zeroconf = Zeroconf()
     logging: Logging = Logging()
 
 
@@ -266,10 +292,19 @@ SECRET_KEYS = frozenset({"password", "sudo_password", "api_key", "token", "secre
 LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
+def secret_fields(value: Any) -> frozenset[str]:
+    """Fields of a section that are secrets although their names do not say so."""
+    found: frozenset[str] = getattr(type(value), "SECRETS", frozenset())
+    return found
+
+
 def masked(value: Any, name: str = "") -> Any:
     """The configuration as plain data, every secret as `***`."""
     if isinstance(value, msgspec.Struct):
-        return {field: masked(getattr(value, field), field) for field in value.__struct_fields__}
+        return {
+            field: "***" if field in secret_fields(value) else masked(getattr(value, field), field)
+            for field in value.__struct_fields__
+        }
     if isinstance(value, dict):
         hidden = name == "headers"  # which of them are secrets is the user's own affair
         return {key: "***" if hidden else masked(item, str(key)) for key, item in value.items()}

@@ -7,7 +7,7 @@ from bridge.describe.envelopes import RpcFailure, RpcRequest, RpcResult
 from bridge.mqtt import payloads
 from bridge.mqtt.topics import Topics
 
-JSON, TEXT, PNG = "application/json", "text/plain", "image/png"
+JSON, TEXT, PNG, JPEG = "application/json", "text/plain", "image/png", "image/jpeg"
 
 TEMPLATE = Topics("{instance}", discovery="{prefix}")
 
@@ -20,6 +20,7 @@ PARAMETERS = {
     "device": "A power device by its name in the configuration; `% + # /` are percent-encoded.",
     "sensor": "A sensor by its name in the configuration; `% + # /` are percent-encoded.",
     "component": "A component by its name in the configuration, or `system`.",
+    "webcam": "A camera by its name; `% + # /` are percent-encoded.",
     "key": "The key of a control, as the list of controls has it.",
     "unique": "The unique id of a Home Assistant device.",
 }
@@ -229,6 +230,19 @@ def _jobs() -> list[Channel]:
             TEMPLATE.spool,
             "The spool in use, where Spoolman is configured.",
             (Message("spool", payloads.Spool, "What is known of it."),),
+        ),
+        Channel(
+            "webcam_snapshot",
+            TEMPLATE.webcam_snapshot("{webcam}"),
+            "Pictures of one camera while a job runs, and one when it has ended.",
+            (Message("picture", bytes, "JPEG or what the camera gives, at most `webcams.max_bytes`.", JPEG),),
+            retained=False,
+        ),
+        Channel(
+            "webcam_url",
+            TEMPLATE.webcam_url("{webcam}"),
+            "Where the picture of one camera is, where `webcams.homeassistant` is `url`.",
+            (Message("url", str, "An address.", TEXT),),
         ),
         Channel(
             "host_stats",

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import logging
+import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-from watchfiles import Change, awatch
+from watchfiles import Change, watch
 
 from bridge.files.entry import SETTLE
 from bridge.files.index import Index
@@ -72,20 +74,17 @@ class Watcher:
         while not stop.is_set():
             self._deaf = False
             try:
-                async for told in awatch(
-                    *folders, watch_filter=_wanted, recursive=False, step=STEP, debounce=STEP, stop_event=stop
-                ):
-                    for _, path in told:
-                        self._hint(path, folders)
-            except* FileNotFoundError:  # a folder has gone in the meantime
+                async for path in _told(folders, stop):
+                    self._hint(path, folders)
+            except FileNotFoundError:  # a folder has gone in the meantime
                 self._hint_all()
-            except* OSError as errors:
+            except OSError as error:
                 self._deaf = True
                 self._nag.warn(
-                    f"the kernel does not tell of changed files ({errors.exceptions[0]}); we look every "
+                    f"the kernel does not tell of changed files ({error}); we look every "
                     f"{BLIND:g} s; a larger fs.inotify.max_user_watches may help"
                 )
-            except* RuntimeError:  # it stumbles over names that are not UTF-8, and drops what it had to tell
+            except RuntimeError:  # it stumbles over names that are not UTF-8, and drops what it had to tell
                 self._hint_all()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BLIND if self._deaf else STUMBLED):
@@ -130,6 +129,32 @@ class Watcher:
             for folder in self._index.folders(root):
                 self._wanted.setdefault(root.name, set()).add(folder)
         self._news.set()
+
+
+async def _told(folders: Folders, stop: asyncio.Event) -> AsyncIterator[str]:
+    """What the kernel tells of these folders, from a thread that sees within STEP that it is to end.
+
+    watchfiles' own `awatch` would bring anyio's machinery along, which nothing else here needs.
+    """
+    quit_ = threading.Event()
+    changes = watch(
+        *folders,
+        watch_filter=_wanted,
+        recursive=False,
+        step=STEP,
+        debounce=STEP,
+        stop_event=quit_,
+        raise_interrupt=False,
+        rust_timeout=0,
+    )
+    stopping = asyncio.ensure_future(stop.wait())
+    stopping.add_done_callback(lambda _done: quit_.set())
+    try:
+        while (told := await asyncio.to_thread(next, changes, None)) is not None:
+            for _, path in told:
+                yield path
+    finally:
+        stopping.cancel()
 
 
 def _wanted(_change: Change, path: str) -> bool:

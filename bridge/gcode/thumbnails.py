@@ -6,13 +6,16 @@ import io
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from PIL import Image
 
 from bridge.gcode.metadata import Thumbnail
 from bridge.gcode.pictures import MAX_BYTES, MAX_SIDE, Picture, decode, find_blocks
 from bridge.gcode.windows import read_windows
+
+if TYPE_CHECKING:
+    from PIL import Image  # 2 MB: loaded with the first picture
 
 FOLDER = ".thumbs"
 SMALL = (32, 32)
@@ -127,6 +130,8 @@ def _displayable(pictures: list[Picture]) -> list[Picture]:
 
 def _small(picture: Picture) -> Picture | None:
     """The picture within 32x32, transparent where it does not reach."""
+    from PIL import Image  # noqa: PLC0415 - weight
+
     opened = _open(picture.data, picture.format)
     if opened is None:
         return None
@@ -141,8 +146,10 @@ def _small(picture: Picture) -> Picture | None:
     return _as_png(canvas, SMALL)
 
 
-def _open(data: bytes, kind: str) -> Image.Image | None:
+def _open(data: bytes, kind: str) -> "Image.Image | None":
     """A picture by its header, if that names a sane size; nothing is decoded yet."""
+    from PIL import Image  # noqa: PLC0415 - weight
+
     try:
         opened = Image.open(io.BytesIO(data), formats=[_PILLOW_NAMES[kind]])
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -150,7 +157,7 @@ def _open(data: bytes, kind: str) -> Image.Image | None:
     return opened if opened.width <= MAX_SIDE and opened.height <= MAX_SIDE else None
 
 
-def _as_png(image: Image.Image, size: tuple[int, int]) -> Picture | None:
+def _as_png(image: "Image.Image", size: tuple[int, int]) -> Picture | None:
     data = io.BytesIO()
     try:
         image.save(data, "PNG")

@@ -15,6 +15,7 @@ from bridge.errors import BadRequest, BridgeError, Conflict, Forbidden, NotFound
 from bridge.jobs.ledger import name_of
 from bridge.roots import MAX_NAME, checked
 from bridge.rpc import Access, Call, rpc
+from bridge.signals import Signal
 from bridge.store import Store
 from bridge.store.namespaces import (
     MISSING,
@@ -97,6 +98,7 @@ class Database:
         restart: Callable[[], None],
     ) -> None:
         self._store, self._backups = store, backups
+        self.written: Signal[str] = Signal("a namespace")
         self._namespaces = Namespaces(store)
         self._reserved = reserved
         self._busy, self._restart = busy, restart
@@ -129,6 +131,7 @@ class Database:
         """Keep a value, null too; objects that lead to it are made, any other parent is refused (400)."""
         self._own(namespace)
         await self._namespaces.put(namespace, parts_of(key), value)
+        self.written.emit(namespace)
         return Item(namespace, key, value)
 
     @rpc("server.database.delete_item", "DELETE", path="/server/database/item", access=Access.FILES)
@@ -142,6 +145,7 @@ class Database:
         value = await self._namespaces.remove(namespace, path)
         if value is MISSING:
             raise not_found(namespace, path)
+        self.written.emit(namespace)
         return Item(namespace, key, value)
 
     @rpc("server.database.compact", "POST", access=Access.FILES)

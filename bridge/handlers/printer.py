@@ -8,7 +8,7 @@ from msgspec import Meta
 from bridge.clients import SocketTable
 from bridge.errors import BadParams
 from bridge.klippy.commands import Commands
-from bridge.klippy.link import KlippyLink
+from bridge.klippy.printer_link import PrinterLink
 from bridge.klippy.state import Klippy, KlippyInfo, KlippyState
 from bridge.klippy.status import StatusCache
 from bridge.rpc import EVERYWHERE, NOT_MQTT, Access, Call, Lane, Method, Notice, rpc
@@ -37,7 +37,7 @@ class Printer:
     components = ("klippy_connection", "klippy_apis")
 
     def __init__(
-        self, klippy: Klippy, link: KlippyLink, cache: StatusCache, commands: Commands, sockets: SocketTable
+        self, klippy: Klippy, link: PrinterLink, cache: StatusCache, commands: Commands, sockets: SocketTable
     ) -> None:
         self.ready: Notice[None] = Notice("notify_klippy_ready", None, "Klippy is ready")
         self.shutdown: Notice[None] = Notice("notify_klippy_shutdown", None, "Klippy is shut down")

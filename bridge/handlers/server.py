@@ -11,7 +11,7 @@ from bridge.clients import SocketTable
 from bridge.config import Config, masked
 from bridge.errors import BadRequest
 from bridge.klippy.console import Console, ConsoleLine
-from bridge.klippy.link import KlippyLink
+from bridge.klippy.printer_link import PrinterLink
 from bridge.klippy.state import Klippy
 from bridge.klippy.temperatures import TemperatureStore
 from bridge.rpc import SOCKET_ONLY, Access, Call, rpc
@@ -82,7 +82,7 @@ class Server:
         config: Config,
         config_name: str,
         klippy: Klippy,
-        link: KlippyLink,
+        link: PrinterLink,
         temperatures: TemperatureStore,
         console: Console,
         sockets: SocketTable,
@@ -235,5 +235,14 @@ def moonraker_sections(config: Config) -> dict[str, Any]:
             "enable_moonraker_api": True,
             "publish_split_status": True,
         },
+        "announcements": {"subscriptions": list(config.announcements.feeds)},
+        **({"zeroconf": {"mdns_hostname": config.zeroconf.name}} if config.zeroconf.enabled else {}),
+        **_named("webcam", plain["webcams"]["cameras"]),
+        **_named("notifier", plain["notifiers"]),
+        **_named("wled", plain["wled"]),
         "bridge": plain,
     }
+
+
+def _named(kind: str, sections: dict[str, Any]) -> dict[str, Any]:
+    return {f"{kind} {name}": options for name, options in sections.items()}

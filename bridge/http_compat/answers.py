@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 from multidict import CIMultiDict
 
 from bridge.errors import BridgeError
+from bridge.http_compat import web
 from bridge.rpc import encode
 
 _HEADERS = CIMultiDict(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 from multidict import istr
 
 from bridge.access import Guard
@@ -21,7 +21,7 @@ from bridge.errors import (
     MethodNotAllowed,
     Unauthorized,
 )
-from bridge.http_compat import answers, arguments
+from bridge.http_compat import answers, arguments, web
 from bridge.http_compat.guard import Gate, Visitor, without_tokens
 from bridge.http_compat.klippysocket import KlippySockets
 from bridge.http_compat.origins import Origins, cors, preflight
@@ -37,6 +37,7 @@ GOODBYE = 2.0  # seconds for clients to close
 NOSNIFF = istr("X-Content-Type-Options")
 OVERLOADS = (413, 429, 431)
 PRIVATE = "/access/"  # answers below it hold keys and tokens
+BACKLOG = 128  # connections that wait to be taken
 LAST_REQUESTS = 0.5  # seconds for requests under way at the end; aiohttp takes it twice
 
 _TAKEN = {
@@ -66,7 +67,7 @@ class HttpDoor:
         self._klippysockets = KlippySockets(klippy_socket, max_message=config.max_body)
         self._routes = Routes(registry, max_body=config.max_body)
         self._server: Server | None = None
-        self._runner: web.ServerRunner | None = None
+        self._listener: asyncio.Server | None = None
         self._refused: Counter[int] = Counter()  # answers by status
         self.port = config.port
         guard.changed.connect(lambda _change: self._review())
@@ -92,17 +93,16 @@ class HttpDoor:
             max_per_address=self._config.max_connections_per_address,
             shared=self._guard.is_proxy,
         )
-        self._runner = web.ServerRunner(self._server, shutdown_timeout=LAST_REQUESTS)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self._config.host, self._config.port)
         try:
-            await site.start()
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._server, self._config.host, self._config.port, backlog=BACKLOG
+            )
         except OSError as error:
             remedy = _TAKEN.get(error.errno or 0, error.strerror or str(error))
             raise ConfigError(
                 f"http.port: cannot listen on {self._config.host} port {self._config.port}: {remedy}"
             ) from error
-        self.port = self._runner.addresses[0][1]
+        self.port = self._listener.sockets[0].getsockname()[1]
         log.info("HTTP on %s", self.url)
 
     async def run(self) -> None:
@@ -111,14 +111,15 @@ class HttpDoor:
 
     async def close(self) -> None:
         """Take no more, say goodbye, and end what does not end by itself."""
-        if self._runner is None:
+        if self._server is None or self._listener is None:
             return
-        for site in tuple(self._runner.sites):
-            await site.stop()
+        self._listener.close()
         with contextlib.suppress(TimeoutError):  # who takes no goodbye is cut below
             async with asyncio.timeout(GOODBYE):
                 await asyncio.gather(self._websockets.close(), self._klippysockets.close())
-        await self._runner.cleanup()
+        await asyncio.sleep(0)  # a request that has just come is begun before idle connections are closed
+        self._server.pre_shutdown()
+        await self._server.shutdown(LAST_REQUESTS)
 
     @property
     def overloads(self) -> int:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from bridge.decoding import decode
 from bridge.errors import BadParams, BadRequest, ParseError, TooDeep, TooLarge
+from bridge.http_compat import web
 from bridge.rpc import printable
 
 MAX_FIELDS = 1000  # of one query or form

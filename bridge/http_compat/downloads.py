@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from aiohttp import web
-
 from bridge.errors import NotFound
 from bridge.gcode.gallery import Gallery
+from bridge.http_compat import web
 from bridge.http_compat.file_response import FileResponse, open_file
 from bridge.http_compat.guard import Visitor
 from bridge.http_compat.routes import Page, Routes

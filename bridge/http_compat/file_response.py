@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
 
 from bridge.errors import NotFound
+from bridge.http_compat import web
 
 PIECE = 262_144  # bytes read at a time where the system cannot send the file itself
 AT_ONCE = 65_536  # bytes of a file that is read in one go

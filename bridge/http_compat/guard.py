@@ -4,13 +4,14 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 from multidict import istr
 
 from bridge.access import Guard, Identity, Sender
 from bridge.auth.addresses import household
 from bridge.auth.digest import Attempt
 from bridge.errors import BridgeError, Forbidden
+from bridge.http_compat import web
 from bridge.http_compat.origins import Origins
 from bridge.http_compat.wire import Wire
 from bridge.rpc import Access, Door, printable

@@ -6,9 +6,10 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType
 
 from bridge.errors import BadRequest, Busy, KlippyUnavailable
+from bridge.http_compat import web
 from bridge.http_compat.guard import Visitor
 from bridge.klippy.frames import ETX, FrameSplitter, FrameTooLong
 from bridge.rpc import Access

@@ -4,10 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import unquote
 
-from aiohttp import web
-
 from bridge.errors import UnknownMethod
-from bridge.http_compat import answers, arguments
+from bridge.http_compat import answers, arguments, web
 from bridge.http_compat.guard import Visitor
 from bridge.rpc import Access, Method, Registry, printable
 

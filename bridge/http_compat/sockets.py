@@ -2,18 +2,22 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
 
 from bridge.access import Identity
 from bridge.clients import SocketClient
-from bridge.errors import BridgeError, NotFound
+from bridge.errors import BridgeError, Conflict, NotFound, TimedOut
 from bridge.http_compat.fanout import Fanout
 from bridge.http_compat.guard import Visitor
 from bridge.http_compat.pipe import PING, Limits, Pipe, Status, text_frame
+from bridge.http_compat.questions import Questions
 from bridge.klippy.state import KlippyInfo, KlippyState
 from bridge.klippy.status import StatusCache, Want
-from bridge.rpc import Access, Client, Door, Notification, Registry, encode_notification
+from bridge.rpc import Access, Client, Door, Notification, Registry, encode, encode_notification, printable
 from bridge.signals import Signal
+
+AGENT = "agent"  # the kind of client that others may ask something of
 
 
 class Socket:
@@ -21,12 +25,23 @@ class Socket:
 
     door = Door.WEBSOCKET
 
-    def __init__(self, connection_id: int, pipe: Pipe, fanout: Fanout, visitor: Visitor) -> None:
+    def __init__(
+        self,
+        connection_id: int,
+        pipe: Pipe,
+        fanout: Fanout,
+        visitor: Visitor,
+        claim: Callable[["Socket", str], None],
+        met: Callable[["Socket"], None],
+    ) -> None:
         self.id = connection_id
         self.name = self.version = self.kind = self.url = ""
         self.heard = True  # anything since the last look
         self.asked = False  # pinged, and not heard of since
         self.pipe = pipe
+        self.questions = Questions(pipe.send)
+        self._claim = claim  # raises Conflict when another agent has that name
+        self._met = met
         self._gone = False
         self._fanout, self._visitor = fanout, visitor
         self.become(visitor.identity)
@@ -76,8 +91,12 @@ class Socket:
             None if identity.known else identity.refuse(Access.READ, "server.connection.identify")
         ):
             raise refusal
+        if kind == AGENT:
+            self._claim(self, name)
         self.name, self.version, self.kind, self.url = name, version, kind, url
         self.become(identity)
+        if not self._gone:
+            self._met(self)
 
     def become(self, identity: Identity) -> None:
         """Be that one from now on."""
@@ -104,6 +123,16 @@ class Socket:
         """Send it a notification."""
         self.pipe.send(text_frame(encode_notification(method, params)))
 
+    def tell(self, method: str, params: dict[str, Any]) -> None:
+        """Call a method of its own that it has offered, without asking for an answer."""
+        self.pipe.send(text_frame(encode({"jsonrpc": "2.0", "method": method, "params": params})))
+
+    async def ask(self, method: str, params: Any, timeout: float) -> Any:
+        """Call a method of its own, and wait for the answer."""
+        if self._gone:
+            raise TimedOut(f"'{self.name}' has gone")
+        return await self.questions.ask(self.name, method, params, timeout)
+
     def send_status(self, frame: bytes, status: Status, eventtime: float) -> None:
         """Send it a status update, or the newest one when it can take it."""
         self.pipe.send_status(frame, status, eventtime)
@@ -111,6 +140,7 @@ class Socket:
     def leave(self) -> None:
         """It is gone."""
         self._gone = True
+        self.questions.leave(self.name)
         self.pipe.close()
         self._fanout.leave(self)
 
@@ -125,6 +155,8 @@ class Sockets:
         klippy_changed: Signal[KlippyInfo],
         limits: Limits | None = None,
     ) -> None:
+        self.met: Signal[SocketClient] = Signal("WebSocket introduced")
+        self.left: Signal[SocketClient] = Signal("WebSocket closed")
         self.limits = limits or Limits()
         self._sockets: dict[int, Socket] = {}
         self._fanout = Fanout(cache)
@@ -152,13 +184,16 @@ class Sockets:
         connection_id = random.getrandbits(31) or 1  # a name, not a secret
         while connection_id in self._sockets:
             connection_id = random.getrandbits(31) or 1
-        socket = self._sockets[connection_id] = Socket(connection_id, pipe, self._fanout, visitor)
+        socket = self._sockets[connection_id] = Socket(
+            connection_id, pipe, self._fanout, visitor, self._claim, self.met.emit
+        )
         return socket
 
     def leave(self, socket: Socket) -> None:
         """That client is gone."""
         self._sockets.pop(socket.id, None)
         socket.leave()
+        self.left.emit(socket)
 
     def review(self) -> None:
         """Who may do what has changed: look at each client anew."""
@@ -180,6 +215,11 @@ class Sockets:
             socket.pipe.send(PING)
         else:
             socket.heard = socket.asked = False
+
+    def _claim(self, claimant: Socket, name: str) -> None:
+        for socket in self._sockets.values():
+            if socket is not claimant and socket.kind == AGENT and socket.name == name:
+                raise Conflict(f"An agent of the name '{printable(name)}' is connected already")
 
     def _tell(self, notification: Notification) -> None:
         """A notification to everybody, encoded once."""

@@ -3,14 +3,14 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from bridge.errors import BadRequest, TooLarge
 from bridge.files.incoming import Incoming
 from bridge.files.index import GCODES
 from bridge.files.items import Uploaded
 from bridge.files.uploads import Form, Uploads
-from bridge.http_compat import answers
+from bridge.http_compat import answers, web
 from bridge.http_compat.disposition import Part, boundary
 from bridge.http_compat.guard import Visitor
 from bridge.http_compat.multipart import Multipart

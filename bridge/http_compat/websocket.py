@@ -5,11 +5,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType
 from aiohttp.abc import AbstractStreamWriter
 
 from bridge.decoding import decode
 from bridge.errors import BadRequest, ParseError, TooDeep, TooManyRequests
+from bridge.http_compat import web
 from bridge.http_compat.guard import Visitor
 from bridge.http_compat.pipe import Pipe, text_frame
 from bridge.http_compat.sockets import Socket, Sockets
@@ -112,6 +113,8 @@ class _Conversation:
             if isinstance(error, TooDeep):
                 self._count()
             self._socket.pipe.send(text_frame(encode_failure(None, error)))
+            return
+        if self._socket.questions.take(message):
             return
         if self._flying >= self._limit and not self._passes(message):
             self._refuse(message)

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar, cast
 
-from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from bridge.errors import BadRequest, BridgeError, Busy, HeadersTooLarge, InternalError, TooManyRequests
-from bridge.http_compat import answers
+from bridge.http_compat import answers, web
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from bridge.errors import BadParams
-from bridge.klippy.link import KlippyLink
+from bridge.klippy.printer_link import PrinterLink
 from bridge.signals import Signal
 
 _LINE_BREAKS = frozenset("\u2028\u2029")
@@ -29,7 +29,7 @@ class PrintRequest:
 class Commands:
     """What the printer can be told to do."""
 
-    def __init__(self, link: KlippyLink, check_print: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, link: PrinterLink, check_print: Callable[[], None] = lambda: None) -> None:
         self.starting: Signal[PrintRequest] = Signal("request for a print")
         self.sent: Signal[str] = Signal("G-code sent")
         self.stopped: Signal[None] = Signal("emergency stop")

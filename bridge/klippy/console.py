@@ -6,7 +6,7 @@ from collections import deque
 import msgspec
 
 from bridge.klippy.commands import Commands
-from bridge.klippy.link import KlippyLink
+from bridge.klippy.printer_link import PrinterLink
 
 
 class ConsoleLine(msgspec.Struct, frozen=True):
@@ -20,7 +20,7 @@ class ConsoleLine(msgspec.Struct, frozen=True):
 class Console:
     """A ring of console lines."""
 
-    def __init__(self, link: KlippyLink, commands: Commands, size: int) -> None:
+    def __init__(self, link: PrinterLink, commands: Commands, size: int) -> None:
         self._lines: deque[ConsoleLine] = deque(maxlen=size)
         commands.sent.connect(lambda text: self._add(text, "command"))
         link.output.connect(lambda text: self._add(text, "response"))

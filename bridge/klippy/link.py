@@ -3,27 +3,31 @@
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bridge.errors import Busy, KlippyError, KlippyUnavailable, TimedOut
+from bridge.errors import Busy, KlippyError, KlippyUnavailable
 from bridge.klippy import frames
+from bridge.klippy.printer_link import (
+    MAX_PENDING,
+    NOT_CONNECTED,
+    OUTPUT,
+    REMOTE,
+    STATUS,
+    Done,
+    Outcome,
+    PrinterLink,
+    RemoteCall,
+    StatusUpdate,
+    decoded,
+    status_update,
+)
 from bridge.signals import Signal
 
 log = logging.getLogger(__name__)
-
-CENTURIES = 1e10  # seconds; no machine is up for longer
-MAX_PENDING = 2000  # requests without an answer; Klippy's own buffers have no bound
-OUTPUT = "gcode_output"
-STATUS = "status_update"
-REMOTE = "remote/"
-
-NOT_CONNECTED = "Klippy is not connected"
 
 
 class _Incoming(msgspec.Struct):
@@ -37,28 +41,9 @@ class _Incoming(msgspec.Struct):
 
 
 _read = msgspec.json.Decoder(_Incoming).decode
-_plain = msgspec.json.Decoder().decode
-
-Outcome = msgspec.Raw | Exception
 
 
-@dataclass(frozen=True)
-class StatusUpdate:
-    """Changed fields by object, as Klippy sent them."""
-
-    eventtime: float  # Klippy's monotonic clock
-    status: dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class RemoteCall:
-    """A macro called a method that we registered."""
-
-    method: str
-    params: dict[str, Any]
-
-
-class KlippyLink:
+class KlippyLink(PrinterLink):
     """The socket. It connects when told to, and says when it is lost; who reconnects is above."""
 
     def __init__(self, path: Path, *, timeout: float) -> None:
@@ -70,7 +55,7 @@ class KlippyLink:
         self.dropped_frames = 0
         self.timeout = timeout
         self._transport: asyncio.Transport | None = None
-        self._pending: dict[int, Callable[[Outcome], None]] = {}
+        self._pending: dict[int, Done] = {}
         self._next_id = 0
 
     @property
@@ -92,7 +77,7 @@ class KlippyLink:
             self._transport.abort()
             self._drop("closed by the bridge")
 
-    def send(self, method: str, params: dict[str, Any] | None, done: Callable[[Outcome], None]) -> int:
+    def send(self, method: str, params: dict[str, Any] | None, done: Done) -> int:
         """Write a request; `done` is called with the outcome in the order of Klippy's frames."""
         if self._transport is None:
             raise KlippyUnavailable(NOT_CONNECTED)
@@ -104,33 +89,13 @@ class KlippyLink:
         self._pending[self._next_id] = done
         return self._next_id
 
-    async def request(
-        self, method: str, params: dict[str, Any] | None = None, *, unlimited: bool = False
-    ) -> msgspec.Raw:
-        """Klippy's result as its JSON; `unlimited` for what waits behind G-code."""
-        answer: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
+    def forget(self, identifier: int) -> None:
+        """Nobody waits for this answer any more."""
+        self._pending.pop(identifier, None)
 
-        def done(outcome: Outcome) -> None:
-            if answer.done():
-                return
-            if isinstance(outcome, Exception):
-                answer.set_exception(outcome)
-            else:
-                answer.set_result(outcome)
-
-        identifier = self.send(method, params, done)
-        try:
-            async with asyncio.timeout(None if unlimited else self.timeout):
-                return await answer
-        except TimeoutError as error:
-            raise TimedOut(f"Klippy did not answer '{method}' within {self.timeout:g} s") from error
-        finally:
-            self._pending.pop(identifier, None)
-
-    async def fetch(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Klippy's result decoded; an empty dict where it is no object."""
-        found = decoded(await self.request(method, params))
-        return found if isinstance(found, dict) else {}
+    def trouble(self, error: Exception) -> str:
+        """Why the socket cannot be reached, and what to do about it."""
+        return f"cannot reach Klippy at {self.path}: {remedy(error)}"
 
     def _receive(self, frame: bytes) -> None:
         incoming = self._parse(frame)
@@ -204,29 +169,6 @@ class _Wire(asyncio.Protocol):
         self._drop(str(exc) if exc else "Klippy closed the socket")
 
 
-def decoded(raw: msgspec.Raw) -> Any:
-    """What a part of a frame says, or None: its end was found without a look inside."""
-    try:
-        return _plain(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        log.warning("a message of Klippy cannot be read: %s", error)
-        return None
-
-
-def status_update(found: dict[str, Any]) -> StatusUpdate:
-    """An update from whatever Klippy sent; what is not an object of fields is left out."""
-    eventtime, status = found.get("eventtime"), found.get("status")
-    if (
-        not isinstance(eventtime, int | float)
-        or isinstance(eventtime, bool)
-        or not 0 <= eventtime < CENTURIES
-    ):
-        eventtime = time.monotonic()  # Klippy's clock is this machine's
-    if not isinstance(status, dict):
-        status = {}
-    return StatusUpdate(float(eventtime), {k: v for k, v in status.items() if isinstance(v, dict)})
-
-
 def _outcome(incoming: _Incoming) -> Outcome:
     if incoming.error is not None:
         return KlippyError(_message(incoming.error))
@@ -257,3 +199,18 @@ def _read_leniently(frame: bytes) -> _Incoming | None:
         return None
     known = {name: found[name] for name in ("id", "method", "error") if name in found}
     return _Incoming(**known, **raw)
+
+
+_REMEDIES: tuple[tuple[type[Exception], str], ...] = (
+    (FileNotFoundError, "no such socket; is Klipper running with `-a` and this path (klippy.socket)?"),
+    (ConnectionRefusedError, "nobody listens there; Klipper is stopped or restarting"),
+    (PermissionError, "no permission; let this user read and write the socket, or run as Klipper's user"),
+)
+
+
+def remedy(error: Exception) -> str:
+    """What went wrong at the socket, and what to do about it."""
+    for kind, advice in _REMEDIES:
+        if isinstance(error, kind):
+            return advice
+    return str(error)

@@ -8,11 +8,11 @@ from enum import Enum
 from typing import Any
 
 from bridge.errors import BridgeError, KlippyError
-from bridge.klippy.link import (
+from bridge.klippy.printer_link import (
     OUTPUT,
     REMOTE,
-    KlippyLink,
     Outcome,
+    PrinterLink,
     RemoteCall,
     StatusUpdate,
     decoded,
@@ -74,7 +74,7 @@ GONE = KlippyInfo(KlippyState.DISCONNECTED, "Klippy is not connected")
 class Klippy:
     """Keeps the link up, follows Klippy's state, and knows what the machine consists of."""
 
-    def __init__(self, link: KlippyLink, cache: StatusCache, *, version: str) -> None:
+    def __init__(self, link: PrinterLink, cache: StatusCache, *, version: str) -> None:
         self.changed: Signal[KlippyInfo] = Signal("Klippy's state")
         self.surveyed: Signal[Machine] = Signal("Klippy's machine")  # before `ready`: say now what you want
         self.available_changed: Signal[None] = Signal("Klippy's availability")  # its loss: before all else
@@ -104,8 +104,21 @@ class Klippy:
         return self.ready and not self._doubtful
 
     def offer(self, name: str, slot: Callable[[dict[str, Any]], None]) -> None:
-        """Let macros call `name` with action_call_remote_method; Klippy is told at each connect."""
+        """Let macros call `name` with action_call_remote_method; Klippy is told now and at each connect."""
         self._remotes[name] = slot
+        if self._link.connected:
+            try:
+                self._link.send("register_remote_method", _registration(name), self._registered)
+            except BridgeError as error:
+                log.warning("Klippy was not told of the remote method '%s': %s", name, error)
+
+    def offers(self, name: str) -> bool:
+        """Whether somebody has offered a method of that name."""
+        return name in self._remotes
+
+    def withdraw(self, name: str) -> None:
+        """Carry out `name` no more: whoever had offered it is gone."""
+        self._remotes.pop(name, None)
 
     async def open(self) -> None:
         """Nothing to acquire: a missing Klippy keeps nobody from starting."""
@@ -138,13 +151,7 @@ class Klippy:
         found = await asyncio.gather(
             self._ask("info", {"client_info": who}),
             self._ask("gcode/subscribe_output", {"response_template": {"method": OUTPUT}}),
-            *(
-                self._ask(
-                    "register_remote_method",
-                    {"remote_method": name, "response_template": {"method": REMOTE + name}},
-                )
-                for name in self._remotes
-            ),
+            *(self._ask("register_remote_method", _registration(name)) for name in self._remotes),
         )
         hello: dict[str, Any] = found[0]
         log.info("connected to Klippy %s", hello.get("software_version") or "of unknown version")
@@ -257,7 +264,11 @@ class Klippy:
         self.machine = Machine()
 
     def _failed(self, error: Exception) -> None:
-        self._nag.warn(f"cannot reach Klippy at {self._link.path}: {remedy(error)}")
+        self._nag.warn(self._link.trouble(error))
+
+    def _registered(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Exception):
+            log.warning("Klippy refused a remote method: %s", outcome)
 
     def _called(self, call: RemoteCall) -> None:
         slot = self._remotes.get(call.method)
@@ -267,19 +278,9 @@ class Klippy:
 
 _STATES = {state.value: state for state in KlippyState}
 
-_REMEDIES: tuple[tuple[type[Exception], str], ...] = (
-    (FileNotFoundError, "no such socket; is Klipper running with `-a` and this path (klippy.socket)?"),
-    (ConnectionRefusedError, "nobody listens there; Klipper is stopped or restarting"),
-    (PermissionError, "no permission; let this user read and write the socket, or run as Klipper's user"),
-)
 
-
-def remedy(error: Exception) -> str:
-    """What went wrong at the socket, and what to do about it."""
-    for kind, advice in _REMEDIES:
-        if isinstance(error, kind):
-            return advice
-    return str(error)
+def _registration(name: str) -> dict[str, Any]:
+    return {"remote_method": name, "response_template": {"method": REMOTE + name}}
 
 
 def _names(value: Any) -> tuple[str, ...]:

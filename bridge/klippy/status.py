@@ -10,7 +10,14 @@ from typing import Any
 import msgspec
 
 from bridge.errors import TimedOut
-from bridge.klippy.link import STATUS, KlippyLink, Outcome, StatusUpdate, decoded, status_update
+from bridge.klippy.printer_link import (
+    STATUS,
+    Outcome,
+    PrinterLink,
+    StatusUpdate,
+    decoded,
+    status_update,
+)
 from bridge.signals import Signal
 
 log = logging.getLogger(__name__)
@@ -31,7 +38,7 @@ class StatusDelta:
 class StatusCache:
     """Merges Klippy's updates, and subscribes to what anybody wants."""
 
-    def __init__(self, link: KlippyLink) -> None:
+    def __init__(self, link: PrinterLink) -> None:
         self.changed: Signal[StatusDelta] = Signal("status")
         self.eventtime = 0.0
         self._link = link

@@ -6,7 +6,6 @@ that are overridden here are those of aiomqtt 2.5 (pyproject.toml keeps it below
 """
 
 import asyncio
-import concurrent.futures
 import logging
 import math
 import socket
@@ -151,6 +150,8 @@ class Connection(aiomqtt.Client):
         except BaseException:
             self.abandon()
             raise
+        finally:  # its end may come when nobody asks any more
+            self._disconnected.add_done_callback(lambda end: end.cancelled() or end.exception())
 
     def _buffer(self) -> None:
         """From here on paho reads and writes through buffers of ours, and forms no log lines in vain."""
@@ -325,35 +326,13 @@ class Connection(aiomqtt.Client):
             self._watch(self._buffers, full=not self._buffers.flush() or self._client.want_write())
 
     def _watch(self, sock: BufferedSocket, *, full: bool) -> None:
+        if sock.fileno() == -1:  # the broker went while we wrote
+            return
         if full and not self._writer:
             self._loop.add_writer(sock.fileno(), self._flush)
-        elif self._writer and not full and sock.fileno() != -1:
+        elif self._writer and not full:
             self._loop.remove_writer(sock.fileno())
         self._writer = full
-
-
-class ThreadEach(concurrent.futures.ThreadPoolExecutor):
-    """Runs each call in a thread that nobody waits for at exit: a connect that hangs must not keep us."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
-        """Run `fn` in a daemon thread of its own."""
-        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-
-        def work() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                result = fn(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001 - whatever it was belongs to the waiter
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        threading.Thread(target=work, daemon=True, name="blocking call").start()
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - theirs
-        """Nothing to wait for."""
 
 
 def _closed_by_peer(sock: socket.socket) -> bool:

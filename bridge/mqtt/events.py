@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 
+from bridge.config.options import LOGIN_IN_URL
 from bridge.mqtt.link import MqttLink
 from bridge.mqtt.payloads import EVENTS, Event, Nothing, event_of
 from bridge.mqtt.topics import Topics
 from bridge.rpc import Notification
 
+_WITH_URLS = frozenset({"webcams_changed"})  # browsers need the logins in them; a broker is no place for any
 KEPT, KEPT_FOR = 100, 60.0  # events and seconds while the broker is away
 
 _encode = msgspec.json.Encoder().encode
@@ -44,7 +46,7 @@ class MqttEvents:
         if name in self._no_news:
             self._no_news.discard(name)
         elif name is not None and name not in EVENTS:
-            params = notification.params
+            params = _without_logins(notification.params) if name in _WITH_URLS else notification.params
             self.tell(name, params[0] if len(params) == 1 else params or Nothing())
 
     def tell(self, name: str, data: Any) -> None:
@@ -75,3 +77,9 @@ class MqttEvents:
                 self._post(event)
             else:
                 self.dropped += 1
+
+
+def _without_logins(params: list[Any]) -> list[Any]:
+    text = LOGIN_IN_URL.sub("***", _encode(params).decode())
+    found: list[Any] = msgspec.json.decode(text)
+    return found

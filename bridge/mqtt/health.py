@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from bridge.klippy.link import KlippyLink
+from bridge.klippy.printer_link import PrinterLink
 from bridge.klippy.state import Klippy
 from bridge.mqtt.connection import Incoming
 from bridge.mqtt.link import MqttLink
@@ -27,7 +27,7 @@ class MqttHealth:
         link: MqttLink,
         topics: Topics,
         klippy: Klippy,
-        klippy_link: KlippyLink,
+        klippy_link: PrinterLink,
         *,
         version: str,
         unique_id: str,

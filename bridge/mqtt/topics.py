@@ -122,6 +122,14 @@ class Topics:
         """The spool in use."""
         return f"{self.instance}/spool"
 
+    def webcam_snapshot(self, name: str) -> str:
+        """Pictures of one camera, not retained."""
+        return f"{self.instance}/webcam/{encode(name)}/snapshot"
+
+    def webcam_url(self, name: str) -> str:
+        """Where Home Assistant finds the picture of one camera."""
+        return f"{self.instance}/webcam/{encode(name)}/url"
+
     @property
     def host_stats(self) -> str:
         """How the machine below fares."""
@@ -173,6 +181,7 @@ class Topics:
             "power",
             "sensor",
             "spool",
+            "webcam",
             "host",
             "update",
             "bridge",
@@ -203,6 +212,7 @@ class Topics:
             "power",
             "sensor",
             "spool",
+            "webcam",
             "host",
             "update",
             "queue",

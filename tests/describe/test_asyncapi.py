@@ -93,6 +93,7 @@ def test_state_is_retained_and_answers_events_and_deltas_are_not(document):
         "power",
         "sensor",
         "spool",
+        "webcam_url",
         "device",
     }
 
@@ -173,7 +174,12 @@ def test_plain_text_is_declared_as_such(document):
         for message, each in channel["messages"].items()
     }
     text = {place for place, kind in kinds.items() if kind == "text/plain"}
-    assert text == {("availability", "availability"), ("birth", "birth"), ("control", "value")}
+    assert text == {
+        ("availability", "availability"),
+        ("birth", "birth"),
+        ("control", "value"),
+        ("webcam_url", "url"),
+    }
 
 
 def test_the_last_will_is_what_the_link_leaves(document):

@@ -11,7 +11,7 @@ import pytest
 from bridge.app import Bridge, build
 from bridge.config import convert
 from bridge.klippy.simulator import Simulator
-from bridge.mqtt.connection import ThreadEach
+from bridge.threads import ThreadEach
 from tests.wire import until
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]

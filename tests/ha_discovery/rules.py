@@ -216,6 +216,8 @@ def _component_faults(part: dict[str, Any]) -> list[str]:
     if platform not in KEYS:
         return _platform_faults(part)
     needed = NEEDED[platform] | (set() if platform in NAMELESS else {"unique_id"})
+    if "url_topic" in part:
+        needed = needed - {"image_topic"}  # one of the two
     found = [f"unknown key {key}" for key in sorted(part.keys() - KEYS[platform])]
     found += [f"{key} is missing" for key in sorted(needed - part.keys())]
     found += _topic_faults(part)

@@ -323,9 +323,8 @@ async def test_a_broken_database_is_set_aside_and_told(start, tmp_path, caplog, 
     async with doors(first) as (_, ws):
         for number in range(30):
             await ws("post_item", namespace="n", key=f"k{number}", value="x" * 1000)
-    first.stop.set()
+    await first.end()
     path = tmp_path / "data" / "bridge" / "bridge.db"
-    await until(lambda: not first.bridge.store._is_open)
     accident(path)
     with caplog.at_level(logging.WARNING):
         again = await start(wait=False)

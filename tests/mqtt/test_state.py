@@ -101,6 +101,7 @@ async def test_offline_is_the_first_word_when_a_print_dies_with_klippy(
     bridge = await start()
     fake.push(print_stats={"state": "printing", "filename": "a.gcode"})
     await mqtt.message(bridge.topics.event("print_started"))
+    await mqtt.message(bridge.topics.event("history_changed"))
     await settled(mqtt, bridge)
     fake.become("shutdown", "MCU 'mcu' shutdown: Timer too close")  # told by its status alone
     await mqtt.message(bridge.topics.event("klippy_shutdown"))

@@ -3,10 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from aiohttp import web
-
 from bridge.errors import BadRequest, Conflict
-from bridge.http_compat import answers, arguments
+from bridge.http_compat import answers, arguments, web
 from bridge.http_compat.guard import Visitor
 from bridge.http_compat.octoprint.state import State
 from bridge.http_compat.routes import Page

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from bridge.errors import BadParams, BadRequest, Conflict, Forbidden, NotFound
 from bridge.files.items import Uploaded
-from bridge.http_compat import answers
+from bridge.http_compat import answers, web
 from bridge.http_compat.guard import Visitor
 from bridge.http_compat.octoprint.desk import Command, Desk, Json, allow, choose
 from bridge.http_compat.octoprint.job import JobPages

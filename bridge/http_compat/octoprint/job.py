@@ -1,9 +1,7 @@
 """/api/job: start, restart, pause, cancel with 204 and 409 as OctoPrint has them (seed 003)."""
 
-from aiohttp import web
-
 from bridge.errors import BadRequest, Conflict
-from bridge.http_compat import answers
+from bridge.http_compat import answers, web
 from bridge.http_compat.guard import Visitor
 from bridge.http_compat.octoprint.desk import Desk, Json, allow
 from bridge.http_compat.routes import Routes

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from aiohttp import web
-
 from bridge.errors import BadParams, BadRequest, NotFound
-from bridge.http_compat import answers
+from bridge.http_compat import answers, web
 from bridge.http_compat.arguments import parse
 from bridge.http_compat.guard import Visitor
 from bridge.http_compat.octoprint.desk import Desk, Json, allow

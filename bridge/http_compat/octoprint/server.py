@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import web
-
 from bridge import __version__
 from bridge.errors import Conflict
-from bridge.http_compat import answers
+from bridge.http_compat import answers, web
 from bridge.http_compat.guard import Visitor
 from bridge.http_compat.octoprint.desk import Desk, Json, allow
 from bridge.http_compat.octoprint.printer import no_card

@@ -45,15 +45,25 @@ class _Plan:
 
 
 def write_sample(
-    path: Path, *, size: float = 30.0, layers: int = 20, bed: int = 60, nozzle: int = 210, heat: bool = True
+    path: Path,
+    *,
+    size: float = 30.0,
+    layers: int = 20,
+    bed: int = 60,
+    nozzle: int = 210,
+    heat: bool = True,
+    macros: bool = True,
 ) -> Path:
-    """Write a tower of `layers` layers; without `heat` it is a dry run, cold and without extrusion."""
+    """Write a tower of `layers` layers; without `heat` it is a dry run, cold and without extrusion.
+
+    Without `macros` it is for printers that have none.
+    """
     plan = _Plan(size, layers, bed, nozzle)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [*_header(plan), *_begin(plan, heat=heat)]
+    lines = [*_header(plan), *_begin(plan, heat=heat, macros=macros)]
     for layer in range(layers):
         lines += _layer(plan, layer, extrude=heat)
-    lines += ["END_PRINT", "M84", "", *_footer(plan)]
+    lines += [*(("END_PRINT",) if macros else ("M104 S0", "M140 S0", "M107")), "M84", "", *_footer(plan)]
     path.write_text("\n".join(lines) + "\n")
     return path
 
@@ -75,9 +85,13 @@ def _header(plan: _Plan) -> Iterator[str]:
     yield f"EXCLUDE_OBJECT_DEFINE NAME=tower CENTER={centre},{centre} POLYGON={corners}"
 
 
-def _begin(plan: _Plan, *, heat: bool) -> Iterator[str]:
+def _begin(plan: _Plan, *, heat: bool, macros: bool) -> Iterator[str]:
     yield f"SET_PRINT_STATS_INFO TOTAL_LAYER={plan.layers} CURRENT_LAYER=0"
-    yield f"START_PRINT BED={plan.bed} EXTRUDER={plan.nozzle}" if heat else "G28"
+    if heat and macros:
+        yield f"START_PRINT BED={plan.bed} EXTRUDER={plan.nozzle}"
+    else:
+        yield "G28"
+        yield from (f"M190 S{plan.bed}", f"M109 S{plan.nozzle}") if heat else ()
     yield from ("G21", "G90", "M83")
 
 

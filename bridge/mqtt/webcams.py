@@ -1,0 +1,102 @@
+"""Pictures of cameras over MQTT: while a job runs, at a pace, never retained."""
+
+import asyncio
+import contextlib
+import logging
+
+from bridge.config.webcams import Webcams as Settings
+from bridge.errors import BridgeError
+from bridge.jobs.tracker import JobTracker
+from bridge.lifecycle import Nagger
+from bridge.mqtt.link import MqttLink
+from bridge.mqtt.topics import Topics
+from bridge.webcams.album import Album
+from bridge.webcams.snapshots import Snapshots
+from bridge.webcams.webcam import Webcam, absolute
+
+log = logging.getLogger(__name__)
+
+
+class MqttWebcams:
+    """Publishes a picture of each camera when a job begins, at an interval, and when it has ended."""
+
+    def __init__(
+        self,
+        link: MqttLink,
+        topics: Topics,
+        album: Album,
+        snapshots: Snapshots,
+        tracker: JobTracker,
+        settings: Settings,
+    ) -> None:
+        self._link, self._topics, self._album = link, topics, album
+        self._snapshots, self._tracker, self._settings = snapshots, tracker, settings
+        self._turned = asyncio.Event()
+        self._nags: dict[str, Nagger] = {}
+        self._addresses: dict[str, str] = {}  # retained, by the camera's name
+        if settings.homeassistant != "none":
+            tracker.started.connect(lambda _start: self._turned.set())
+            tracker.finished.connect(lambda _job: self._turned.set())
+
+    @property
+    def shown(self) -> list[Webcam]:
+        """The cameras that have something to show over MQTT."""
+        webcams = [one for one in self._album.all if one.enabled and one.snapshot_url]
+        if self._settings.homeassistant == "snapshot":
+            return webcams
+        return [one for one in webcams if self.address(one)] if self._settings.homeassistant == "url" else []
+
+    def address(self, webcam: Webcam) -> str | None:
+        """Where Home Assistant finds the picture; None where that is not known, or is a secret."""
+        url = absolute(self._settings.public_url or "", webcam.snapshot_url)
+        return url if url.startswith(("http://", "https://")) and "@" not in url.split("?")[0] else None
+
+    async def open(self) -> None:
+        """Nothing to acquire."""
+
+    async def run(self) -> None:
+        """Look while a job runs, and once more when it has ended."""
+        while True:
+            await self._turned.wait()
+            self._turned.clear()
+            await self._look()
+            while self._tracker.current is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._settings.interval):
+                        await self._turned.wait()
+                self._turned.clear()
+                await self._look()
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+    def publish(self) -> None:
+        """Say where the pictures are, and forget what is gone."""
+        if self._settings.homeassistant != "url":
+            return
+        known, self._addresses = self._addresses, {one.name: self.address(one) or "" for one in self.shown}
+        for name in known.keys() - self._addresses.keys():
+            self._link.retained.forsake(self._topics.webcam_url(name))
+        if self._link.up:
+            for name, url in self._addresses.items():
+                self._link.post(self._topics.webcam_url(name), url.encode(), retain=True)
+
+    async def _look(self) -> None:
+        if self._settings.homeassistant == "url":
+            self.publish()  # Home Assistant fetches the picture whenever it is told the address
+        elif self._link.up:
+            await asyncio.gather(*(self._show(webcam) for webcam in self.shown))
+
+    async def _show(self, webcam: Webcam) -> None:
+        nag = self._nags.setdefault(webcam.uid, Nagger(log))
+        try:
+            picture, _ = await self._snapshots.fetch(webcam, self._settings.max_bytes)
+        except BridgeError as error:
+            nag.warn(f"webcam '{webcam.name}' shows nothing over MQTT: {error}")
+            return
+        if self._link.post(self._topics.webcam_snapshot(webcam.name), picture):
+            nag.reset()
+        elif self._link.up:
+            nag.warn(
+                f"webcam '{webcam.name}' shows nothing over MQTT: mqtt.max_payload or the broker takes less"
+            )

@@ -1,0 +1,1 @@
+"""Notifiers: what happens to a print, as messages to people."""

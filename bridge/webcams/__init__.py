@@ -1,0 +1,1 @@
+"""Cameras: which there are, and their pictures."""

@@ -1,0 +1,1 @@
+"""Light strips that run WLED."""

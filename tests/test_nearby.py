@@ -1,0 +1,78 @@
+"""The announcement in the network, as a second client hears it; on loopback, as all that tests send."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
+
+from bridge.nearby import KIND, Nearby, Place, is_loopback, reachable
+from tests.conftest import Start
+from tests.wire import HOST, PATIENCE
+
+
+@contextlib.asynccontextmanager
+async def announced(name: str, **more: Any) -> AsyncIterator[None]:
+    one = Nearby(
+        name,
+        "0123456789abcdef",
+        {"uuid": "0123456789abcdef", "name": name},
+        lambda: Place(HOST, 7125),
+        addresses=lambda _host: [HOST],
+        **more,
+    )
+    await one.open()
+    task = asyncio.ensure_future(one.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await one.close()
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[AsyncZeroconf]:
+    one = AsyncZeroconf(interfaces=[HOST])
+    yield one
+    await one.async_close()
+
+
+async def heard(listener: AsyncZeroconf, name: str, *, patience: float = PATIENCE) -> AsyncServiceInfo | None:
+    info = AsyncServiceInfo(KIND, f"{name}.{KIND}")
+    found = await info.async_request(listener.zeroconf, patience * 1000)
+    return info if found else None
+
+
+async def test_an_app_finds_the_bridge_and_hears_its_goodbye(listener: AsyncZeroconf) -> None:
+    async with announced("my printer.v2"):
+        found = await heard(listener, "my printer v2")
+        assert found is not None
+        assert (found.port, found.parsed_addresses()) == (7125, [HOST])
+        assert found.decoded_properties == {"uuid": "0123456789abcdef", "name": "my printer.v2"}
+        assert found.server == "klipper-bridge-0123456789abcdef.local."
+    async with asyncio.timeout(PATIENCE):
+        while await heard(listener, "my printer v2", patience=0.1) is not None:
+            pass
+
+
+async def test_a_bridge_on_loopback_announces_nothing_and_runs(start: Start) -> None:
+    bridge = await start(wait=False)
+    assert bridge.bridge.config.zeroconf.enabled
+    assert bridge.bridge.companions.place() is None
+
+
+@pytest.mark.parametrize(
+    ("host", "nobody_s"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)]
+)
+def test_what_others_do_not_reach_is_told_to_nobody(host: str, nobody_s: bool) -> None:
+    assert is_loopback(host) is nobody_s
+    assert "127.0.0.1" not in reachable(host)
+
+
+def test_one_address_is_announced_alone() -> None:
+    assert reachable("192.168.1.5") == ["192.168.1.5"]
+    assert reachable("localhost") == reachable("::1") == []

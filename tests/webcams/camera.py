@@ -1,0 +1,45 @@
+"""A camera that speaks HTTP."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from tests.wire import HOST
+
+PICTURE = b"\xff\xd8\xff\xe0" + b"picture" * 100 + b"\xff\xd9"
+
+
+class Camera:
+    """Counts its pictures; can be broken in several ways."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked = 0
+        self.logins: list[str | None] = []
+        self.picture, self.kind, self.status = PICTURE, "image/jpeg", 200
+        self.hangs = False
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        self.logins.append(request.headers.get("Authorization"))
+        if self.hangs:
+            await asyncio.sleep(30)
+        return web.Response(body=self.picture, content_type=self.kind, status=self.status)
+
+
+@contextlib.asynccontextmanager
+async def camera() -> AsyncIterator[Camera]:
+    one = Camera()
+    app = web.Application()
+    app.router.add_get("/webcam/", one._answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.05)
+    await runner.setup()
+    site = web.TCPSite(runner, HOST, 0)
+    await site.start()
+    one.url = f"http://{HOST}:{runner.addresses[0][1]}"
+    try:
+        yield one
+    finally:
+        await runner.cleanup()
