@@ -73,7 +73,7 @@ class Machine:
         if now - self._described >= DESCRIBED_FOR:
             self._about = await asyncio.to_thread(about, self._kernel)
             self._described = now
-        states = self._desk.states or await self._desk.look()
+        states = await self._desk.known()
         return SystemInfo(
             {
                 **self._about,

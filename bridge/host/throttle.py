@@ -1,5 +1,6 @@
 """Whether a Raspberry Pi holds itself back, as its firmware says."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ FLAGS = {
     19: "Previously Temperature Limited",
 }
 
+_BITS = re.compile(r"[0-9a-f]{1,8}")
+
 Ask = Callable[[], Awaitable[str]]  # what the program answers; empty where there is none
 
 
@@ -37,11 +40,8 @@ def throttled(bits: int) -> Throttled:
 
 def parsed(answer: str) -> int | None:
     """The bits of `throttled=0x50005`, or of the kernel's plain `50005`."""
-    text = answer.strip().rpartition("=")[2]
-    try:
-        return int(text, 16)
-    except ValueError:
-        return None
+    text = answer.strip().rpartition("=")[2].strip().lower().removeprefix("0x")
+    return int(text, 16) if _BITS.fullmatch(text) else None
 
 
 @dataclass

@@ -48,7 +48,7 @@ class ServiceDesk:
         if self._klipper is not None:
             return self._klipper
         process = self._klippy_process()
-        return (process and self._unit_of(str(process))) or KLIPPER
+        return (process and self._is_klippy(process) and self._unit_of(str(process))) or KLIPPER
 
     @property
     def own(self) -> str:
@@ -81,6 +81,16 @@ class ServiceDesk:
         if was and (news or gone):
             self.changed.emit({**news, **gone})
         return known
+
+    async def known(self) -> States:
+        """The states as they were last seen; those of a machine that does not tell are left out."""
+        if self.states:
+            return self.states
+        try:
+            return await self.look()
+        except (BridgeError, OSError) as error:
+            self._nag.warn(f"services cannot be looked at: {error}")
+            return {OURSELVES[0]: RUNNING}
 
     async def act(self, action: Action, service: str) -> None:
         """Start, stop or restart a service of the allow-list; ourselves are only restarted."""
@@ -137,6 +147,10 @@ class ServiceDesk:
             except TimeoutError:
                 continue
             self._look.clear()
+
+    def _is_klippy(self, process: int) -> bool:
+        """Whether that is a process of this machine: Klippy in a container counts in numbers of its own."""
+        return "klippy" in self._kernel.text(f"/proc/{process}/cmdline")
 
     def _unit_of(self, process: str) -> str | None:
         """The unit that a process of this machine belongs to, by its control group."""

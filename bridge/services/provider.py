@@ -8,6 +8,7 @@ from bridge.errors import Conflict
 
 Action = Literal["start", "stop", "restart"]
 PowerAction = Literal["shutdown", "reboot"]
+NOBODY = "none"
 
 
 class ServiceState(msgspec.Struct, frozen=True):
@@ -24,7 +25,7 @@ class Provider(Protocol):
     pace: float  # seconds between two looks that cost little enough
 
     async def states(self, services: list[str]) -> dict[str, ServiceState]:
-        """Those that exist, and how they are."""
+        """Those that exist, and how they are; an error when nobody tells."""
 
     async def act(self, action: Action, service: str) -> None:
         """Do it, or say why not."""
@@ -36,7 +37,7 @@ class Provider(Protocol):
 class Nobody:
     """A machine on which nobody runs services that could be asked, such as most containers."""
 
-    name = "none"
+    name = NOBODY
     pace = 3600.0
 
     async def states(self, services: list[str]) -> dict[str, ServiceState]:  # noqa: ARG002 - as all providers

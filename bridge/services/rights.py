@@ -1,18 +1,20 @@
 """What only root may do: as root, else by sudo, else refused with the remedy."""
 
 import asyncio
+import contextlib
 import getpass
 import logging
 import os
 import shutil
 from pathlib import Path
 
-from bridge.errors import Conflict, DeviceFailed, Forbidden
+from bridge.errors import Conflict, DeviceFailed, Forbidden, TimedOut
 from bridge.programs import Done, Say, run
 
 log = logging.getLogger(__name__)
 
 ROOT = 0
+MOST_MISSED = 10
 PATIENCE = 90.0  # seconds a service may take to start or stop
 # what programs say when the right is missing
 REFUSALS = (
@@ -36,6 +38,7 @@ class Rights:
     """Runs a command with the rights it needs; the password of sudo is kept in memory alone."""
 
     def __init__(self, password: str | None) -> None:
+        self.missed: dict[str, None] = {}  # what was refused, for whoever can give the password
         self._password = password
         self._turn = asyncio.Lock()
 
@@ -80,11 +83,18 @@ class Rights:
             return True
         if shutil.which("sudo") is None:
             return False
-        try:
-            await self.as_root("true", patience=10)
-        except (Forbidden, DeviceFailed):
-            return False
-        return True
+        return await self._passes("true")
+
+    async def may(self, action: str, *words: str) -> str:
+        """What lets us, without doing it: root, polkit (by its action's name) or sudo; else empty."""
+        if os.getuid() == ROOT:
+            return "root"
+        if pkcheck := shutil.which("pkcheck"):
+            with contextlib.suppress(DeviceFailed, TimedOut):
+                asked = (pkcheck, "--action-id", action, "--process", str(os.getpid()))
+                if not (await run(*asked, patience=10)).code:
+                    return "polkit"
+        return "sudo" if shutil.which("sudo") and await self._passes("-l", *words) else ""
 
     async def learn(self, password: str) -> str:
         """Take over a password of sudo's that is right."""
@@ -98,8 +108,17 @@ class Rights:
             if done.code:
                 raise Forbidden("sudo does not take this password")
             self._password = password
+            self.missed.clear()
         log.info("sudo has taken the password that was given; it is kept until the bridge ends")
         return "Sudo password successfully set."
+
+    async def _passes(self, *words: str) -> bool:
+        typed = None if self._password is None else self._password + "\n"
+        try:
+            done = await run(*self._sudo(words), *words, typed=typed, patience=10)
+        except (DeviceFailed, Forbidden, TimedOut):
+            return False
+        return not done.code
 
     def _sudo(self, words: tuple[str, ...]) -> tuple[str, ...]:
         sudo = self._found_sudo(words)
@@ -112,6 +131,9 @@ class Rights:
         return path
 
     def _refused(self, words: tuple[str, ...]) -> Forbidden:
+        self.missed[words_of(words)] = None
+        while len(self.missed) > MOST_MISSED:
+            del self.missed[next(iter(self.missed))]
         return Forbidden(
             f"The user '{self.user}' may not do `{words_of(words)}`; nothing was changed. Install the rule "
             "of docs/machine.md for polkit, or let sudo do it without a password"
