@@ -210,6 +210,10 @@ async def test_throttling_is_notified_when_it_changes(
     assert "Currently Throttled" in event.json["data"]["flags"]
     stats = await call(bridge, "machine.proc_stats")
     assert stats["throttled_state"]["bits"] == 0x50005
+    told = await mqtt.message(bridge.topics.host_stats, where=lambda m: m.json["throttled"])
+    assert told.json["undervoltage"] is True
+    device = bridge.topics.device(f"{bridge.bridge.identity.unique}_host")
+    await mqtt.message(device, where=lambda m: b"undervoltage" in m.payload)
 
 
 async def test_a_right_is_looked_for_without_using_it(
