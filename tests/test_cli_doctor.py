@@ -175,14 +175,21 @@ async def test_a_user_without_the_right_is_shown_the_way(
     monkeypatch.setattr(os, "getuid", lambda: 1000)  # the kernel's answer to who we are
     machine.program("pkcheck", "exit 1")
     machine.program("sudo", 'echo "sudo: a password is required" >&2; exit 1')
+    (machine.state / "denied").touch()
     await patient.sees(machine={"provider": "systemd"})
     assert patient.code == 0
-    (note,) = patient.notes("services")
-    assert "may not restart services, shut the machine down, reboot it; docs/machine.md" in note
-    machine.program("pkcheck", 'case "$2" in *manage-units) exit 0;; esac; exit 1')
+    notes = patient.notes("services")
+    assert len(notes) == 3
+    assert "may not restart klipper; docs/machine.md has the rule for polkit" in notes[0]
+    (machine.state / "denied").unlink()
+    machine.program("pkcheck", 'case "$2" in *power-off) exit 0;; esac; exit 1')
     lines = await patient.sees(machine={"provider": "systemd"})
-    assert any("may restart services (by polkit)" in line for line in lines)
-    assert "may not shut the machine down, reboot it" in patient.notes("services")[0]
+    assert [line.partition(" may ")[2] for line in lines if " may " in line and "by polkit" in line] == [
+        "restart klipper, by polkit",
+        "shut down the machine, by polkit",
+    ]
+    assert len(patient.notes("services")) == 1
+    assert not any("restart" in line or "poweroff" in line for line in machine.calls)
 
 
 async def test_errors_in_the_log_are_shown(patient: Patient, klippy: Simulator, tmp_path: Path) -> None:

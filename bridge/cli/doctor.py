@@ -1,5 +1,6 @@
 """`klipper-bridge doctor`: one page on how everything is; what is wrong comes with its remedy."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,15 +12,11 @@ from bridge.host.kernel import Kernel
 from bridge.logs import secrets_of
 from bridge.services.choose import provider
 from bridge.services.desk import KLIPPER
-from bridge.services.provider import NOBODY, Provider
+from bridge.services.provider import NOBODY
 from bridge.services.rights import Rights
+from bridge.services.systemd import SYSTEMD
 
-# what is asked for -> polkit's name for it, and the command
-WANTED = {
-    "restart services": ("org.freedesktop.systemd1.manage-units", "systemctl", "restart", "klipper.service"),
-    "shut the machine down": ("org.freedesktop.login1.power-off", "systemctl", "poweroff"),
-    "reboot it": ("org.freedesktop.login1.reboot", "systemctl", "reboot"),
-}
+SYSTEMCTL = ("systemctl", "--no-ask-password")
 
 
 async def run(path: Path) -> int:
@@ -87,21 +84,32 @@ async def services(config: Config) -> Report:
     for name, state in states.items():
         if state.active_state == "failed":
             yield Fact(f"{name} has failed; its log tells why (journalctl -u {name})", "WRONG")
-    async for fact in _rights(one, rights):
-        yield fact
+    if one.name == SYSTEMD:
+        running = next((name for name, state in states.items() if state.active_state == "active"), None)
+        async for fact in _rights(rights, running):
+            yield fact
 
 
-async def _rights(one: Provider, rights: Rights) -> Report:
-    if not one.name.startswith("systemd"):
-        return
-    ways = {what: await rights.may(*words) for what, words in WANTED.items()}
-    may = [f"{what} (by {way})" for what, way in ways.items() if way]
-    if may:
-        yield Fact(f"the user '{rights.user}' may {', '.join(may)}")
-    if len(may) < len(ways):
-        missing = ", ".join(what for what, way in ways.items() if not way)
-        remedy = "docs/machine.md has the rule for polkit"
-        yield Fact(f"the user '{rights.user}' may not {missing}; {remedy}", "note")
+async def _rights(rights: Rights, service: str | None) -> Report:
+    """What may be done, found out without doing it; a service that runs has no failure to forget."""
+    ways = {
+        f"{what} the machine": await rights.may((*SYSTEMCTL, word), _asks_polkit(action))
+        for what, word, action in (("shut down", "poweroff", "power-off"), ("reboot", "reboot", "reboot"))
+    }
+    if service is not None:
+        unit = ("--", f"{service}.service")
+        restart, harmless = (*SYSTEMCTL, "restart", *unit), (*SYSTEMCTL, "reset-failed", *unit)
+        ways = {f"restart {service}": await rights.may(restart, harmless), **ways}
+    for what, way in ways.items():
+        if way:
+            yield Fact(f"the user '{rights.user}' may {what}, by {way}")
+        else:
+            remedy = "docs/machine.md has the rule for polkit"
+            yield Fact(f"the user '{rights.user}' may not {what}; {remedy}", "note")
+
+
+def _asks_polkit(action: str) -> tuple[str, ...]:
+    return ("pkcheck", "--action-id", f"org.freedesktop.login1.{action}", "--process", str(os.getpid()))
 
 
 MACHINE: tuple[tuple[str, Callable[[Config | None], Report]], ...] = (

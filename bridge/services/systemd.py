@@ -6,13 +6,14 @@ from bridge.programs import found, output
 from bridge.services.provider import Action, PowerAction, ServiceState
 from bridge.services.rights import Rights
 
+SYSTEMD = "systemd_cli"
 PROPERTIES = "--property=Id,LoadState,ActiveState,SubState"
 
 
 class Systemd:
     """What `systemctl` can do."""
 
-    name = "systemd_cli"
+    name = SYSTEMD
     pace = 10.0
 
     def __init__(self, rights: Rights, ending: Literal["poweroff", "halt"]) -> None:

@@ -219,7 +219,7 @@ async def test_throttling_is_notified_when_it_changes(
 async def test_a_right_is_looked_for_without_using_it(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    restart = ("org.freedesktop.systemd1.manage-units", "systemctl", "restart", "klipper.service")
+    restart = ("systemctl", "restart", "klipper.service"), ("pkcheck", "--process", "1")
     rights = Rights(None)
     if os.getuid() == 0:
         assert await rights.may(*restart) == "root"
