@@ -121,9 +121,12 @@ class Below:
         """Say what there is."""
         self._controls.register(
             *self._update.controls,
-            button("host_reboot", "Host reboot", self._reboot, always=True, access=Access.ADMIN),
-            button("host_shutdown", "Host shutdown", self._shutdown, always=True, access=Access.ADMIN),
         )
+        if self.desk.provider.ends_machine:
+            self._controls.register(
+                button("host_reboot", "Host reboot", self._reboot, always=True, access=Access.ADMIN),
+                button("host_shutdown", "Host shutdown", self._shutdown, always=True, access=Access.ADMIN),
+            )
         self._home.show("updates", update_rows(self.foreman.components), host=True)
 
     async def run(self) -> None:

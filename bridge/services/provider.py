@@ -22,6 +22,7 @@ class Provider(Protocol):
     """One way to have services."""
 
     name: str  # as system_info has it
+    ends_machine: bool  # whether it can shut the machine down
     pace: float  # seconds between two looks that cost little enough
 
     async def states(self, services: list[str]) -> dict[str, ServiceState]:
@@ -38,6 +39,7 @@ class Nobody:
     """A machine on which nobody runs services that could be asked, such as most containers."""
 
     name = NOBODY
+    ends_machine = False
     pace = 3600.0
 
     async def states(self, services: list[str]) -> dict[str, ServiceState]:  # noqa: ARG002 - as all providers

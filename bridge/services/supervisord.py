@@ -23,6 +23,7 @@ class Supervisord:
     """What `supervisorctl` can do."""
 
     name = "supervisord_cli"
+    ends_machine = False
     pace = 30.0  # each look starts an interpreter
 
     def __init__(self, rights: Rights, config: str | None) -> None:

@@ -14,6 +14,7 @@ class Systemd:
     """What `systemctl` can do."""
 
     name = SYSTEMD
+    ends_machine = True
     pace = 10.0
 
     def __init__(self, rights: Rights, ending: Literal["poweroff", "halt"]) -> None:

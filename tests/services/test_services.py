@@ -102,6 +102,9 @@ async def test_without_anybody_who_runs_services_everything_else_works(
         with pytest.raises(Refused, match="neither systemd nor supervisord") as caught:
             await call(bridge, method, **params)
         assert caught.value.code == 409
+    keys = [row["key"] for row in (await call(bridge, "printer.controls.list"))["controls"]]
+    assert "bridge_restart" in keys
+    assert [key for key in keys if key.startswith("host_sh") or key == "host_reboot"] == []
 
 
 async def test_supervisord_is_spoken_to_in_its_own_words(
