@@ -245,7 +245,7 @@ class Foreman:
             if await work(say) is not False:
                 log.info("%s was %s: %s", one.name, what, one.versions.installed)
                 await self._restart_services(one, say)
-            words = "Done"
+            words = f"{one.name} is done"
         except (BridgeError, OSError) as error:
             fault = _fault(error)
             words = f"Error: {fault}"
@@ -260,7 +260,11 @@ class Foreman:
                 say(f"A job is printing: restart {service} when it has ended, to use what is new")
                 continue
             say(f"Restarting {service}")
-            await self._restart(service)
+            try:
+                await self._restart(service)
+            except BridgeError as error:  # what is new is whole all the same
+                log.warning("%s was not restarted: %s", service, error)
+                say(f"It was not restarted, do that to use what is new: {error}")
 
     def _count(self, text: str) -> None:
         """A download tells how far it is; Home Assistant shows it."""

@@ -162,7 +162,9 @@ def _plain(address: str) -> str:
 
 
 def owner_and_name(address: str, path: Path) -> tuple[str, str]:
-    """Whose repository it is and what it is called, by its address."""
-    parts = [part for part in address.replace(":", "/").removesuffix(".git").split("/") if part]
-    has_both = "://" in address or "@" in address
-    return (parts[-2], parts[-1]) if has_both and len(parts) > 1 else ("?", path.name)
+    """Whose repository it is and what it is called, by its address without the login."""
+    plain = re.sub(r"^(?:\w+://)?(?:[^/@]*@)?[^/:]+(?::\d+)?[:/]", "", address)
+    parts = [part for part in plain.removesuffix(".git").split("/") if part]
+    if plain == address or address.startswith(("/", ".", "file:")) or not parts:
+        return "?", path.name
+    return (parts[-2] if len(parts) > 1 else "?"), parts[-1]
