@@ -1,14 +1,12 @@
 """The machine below: host, services, updates, logs; built, and put on their topics."""
 
 import logging
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bridge.config import Config
-from bridge.config.updates import GitRepo, PythonPackage, UpdatedComponent, Web
 from bridge.controls.control import button
 from bridge.errors import ConfigError
 from bridge.folders import Folders
@@ -17,40 +15,27 @@ from bridge.handlers.logs import Logs
 from bridge.handlers.machine import Machine
 from bridge.handlers.peripherals import Peripherals
 from bridge.handlers.services import Services
-from bridge.handlers.update import Update
 from bridge.host.kernel import Kernel
 from bridge.http_compat.sockets import Sockets
 from bridge.jobs.tracker import JobTracker
 from bridge.klippy.state import Klippy
 from bridge.lifecycle import Part
 from bridge.mqtt.link import MqttLink
-from bridge.mqtt.payloads import Update as UpdatePayload
-from bridge.mqtt.sheet import MqttSheet
 from bridge.mqtt.topics import Topics
 from bridge.power.device import Device
 from bridge.power.rack import Rack
 from bridge.rpc import Access
 from bridge.services.choose import provider
-from bridge.services.desk import KLIPPER, OURSELVES, ServiceDesk
+from bridge.services.desk import KLIPPER, ServiceDesk
 from bridge.services.provider import NOBODY
 from bridge.services.rights import Rights
 from bridge.surroundings import Surroundings
-from bridge.updates.component import Component
-from bridge.updates.foreman import Foreman
-from bridge.updates.memory import Memory
-from bridge.updates.package import Package
-from bridge.updates.releases import Releases
-from bridge.updates.repository import Repository
-from bridge.updates.system import System
-from bridge.updates.web import Site
+from bridge.upkeep import Upkeep
 from ha_discovery.publisher import Discovery
-from ha_discovery.rows_below import update_rows
 
 log = logging.getLogger(__name__)
 
-PROOF = ("-c", "import bridge.app")  # what a new version of the bridge has to be able to do
 SWITCHED = ("on", "off")
-TAKEN = ("system", "full", "refresh")
 
 
 def _nothing() -> None:
@@ -101,33 +86,23 @@ class Below:
         )
         self._bound = Bound(self.desk, config, bridge.surroundings.rack)
         self.machine = Machine(bridge.sockets, self.desk, kernel)
-        self.foreman = self._foreman(bridge)
-        self._update = Update(self.foreman)
-        self._topics = {
-            name: MqttSheet(bridge.mqtt, bridge.topics.update(name)) for name in self.foreman.components
-        }
-        self.foreman.changed.connect(lambda _none: self._show_updates())
-        self.foreman.refreshed.connect(lambda _none: self._show_updates())
+        self.upkeep = Upkeep(bridge, self.desk, self.rights)
         self.capabilities: list[object] = [
             self.machine,
             Services(self.desk, self.rights, klippy),
             Peripherals(kernel),
             Logs(process.roll_log, self._klippys_log),
-            self._update,
+            self.upkeep.update,
         ]
-        self.parts: list[Part] = [self.desk, self.foreman, self, self.machine]
+        self.parts: list[Part] = [self.desk, *self.upkeep.parts, self, self.machine]
 
     async def open(self) -> None:
         """Say what there is."""
-        self._controls.register(
-            *self._update.controls,
-        )
         if self.desk.provider.ends_machine:
             self._controls.register(
                 button("host_reboot", "Host reboot", self._reboot, always=True, access=Access.ADMIN),
                 button("host_shutdown", "Host shutdown", self._shutdown, always=True, access=Access.ADMIN),
             )
-        self._home.show("updates", update_rows(self.foreman.components), host=True)
 
     async def run(self) -> None:
         """Nothing by itself."""
@@ -137,23 +112,7 @@ class Below:
 
     def publish(self) -> None:
         """Say it all again."""
-        for sheet in self._topics.values():
-            sheet.publish()
-
-    def _foreman(self, bridge: Around) -> Foreman:
-        folder, settings = bridge.folders.own / "updates", bridge.config.updates
-        memory = Memory(folder / "memory.json")
-        releases = Releases(bridge.surroundings.outgoing, settings.api, settings.token)
-        components: list[Component] = [System(self.rights, folder)] if settings.system else []
-        components += [_component(name, one, memory, releases) for name, one in settings.components.items()]
-        return Foreman(
-            components,
-            memory,
-            releases.limit,
-            settings,
-            printing=lambda: bridge.tracker.current is not None,
-            restart=lambda service: self.desk.act("restart", service),
-        )
+        self.upkeep.publish()
 
     async def _reboot(self) -> None:
         await self.desk.power("reboot")
@@ -165,19 +124,6 @@ class Below:
         """Klipper's log where installers put it, else where Klippy says it is."""
         path, told = self._logs / "klippy.log", self._klippy.hello.get("log_file")
         return Path(told) if isinstance(told, str) and not path.exists() else path
-
-    def _show_updates(self) -> None:
-        for name, one in self.foreman.components.items():
-            known = one.versions
-            self._topics[name].show(
-                UpdatePayload(
-                    installed_version=known.installed,
-                    latest_version=known.latest or known.installed,
-                    title=name,
-                    release_url=known.link,
-                    in_progress=self.foreman.at_work in (name, "full"),
-                )
-            )
 
 
 class Bound:
@@ -214,23 +160,3 @@ class Bound:
                 service,
                 f"{device.name} was switched {device.state}",
             )
-
-
-def _component(name: str, one: UpdatedComponent, memory: Memory, releases: Releases) -> Component:
-    if not name.isprintable() or not name or "/" in name or name in TAKEN:
-        raise ConfigError(f"updates.components: '{name[:40]}' cannot be a component's name")
-    ours = name in OURSELVES
-    made: Component
-    match one:
-        case GitRepo():
-            proof = (one.virtualenv or sys.prefix) + "/bin/python"
-            made = Repository(name, one, memory, (str(Path(proof).expanduser()), *PROOF) if ours else ())
-        case Web():
-            made = Site(name, one, memory, releases)
-        case PythonPackage():
-            made = Package(name, one, memory, PROOF if ours else ())
-    if ours and not made.services:
-        made.services = [OURSELVES[0]]
-    if name == KLIPPER and not made.services:
-        made.services = [KLIPPER]
-    return made

@@ -92,18 +92,21 @@ async def _let_go_on(
     process = await asyncio.to_thread(_begun, words, file, typed)
     said = ""
     with file.open("rb") as read:
-        async with asyncio.timeout(patience):
+        end = asyncio.get_running_loop().time() + patience
+        code, rest = process.poll(), ""
+        while True:
+            fresh = rest + read.read(MOST).decode(errors="replace")
+            whole, _, rest = fresh.rpartition("\n") if code is None else (fresh, "", "")
+            said = (said + whole + "\n")[-LONGEST_LINE:]
+            for line in whole.splitlines():
+                if say is not None and line.strip():
+                    say(line)
+            if code is not None:
+                return Done(code, said, "")
+            if asyncio.get_running_loop().time() > end:
+                raise TimedOut(f"{Path(words[0]).name} did not end within {patience:g} s; it goes on")
+            await asyncio.sleep(GLANCE)
             code = process.poll()
-            while True:
-                fresh = read.read(MOST).decode(errors="replace")
-                said = (said + fresh)[-LONGEST_LINE:]
-                for line in fresh.splitlines():
-                    if say is not None and line.strip():
-                        say(line)
-                if code is not None:
-                    return Done(code, said, "")
-                await asyncio.sleep(GLANCE)
-                code = process.poll()
 
 
 def _begun(words: tuple[str, ...], file: Path, typed: str | None) -> "subprocess.Popen[bytes]":

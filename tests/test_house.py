@@ -73,6 +73,7 @@ FLOORS = {
     "bridge.printers": 6,
     "bridge.surroundings": 6,
     "bridge.below": 6,
+    "bridge.upkeep": 6,
     "bridge.companions": 6,
     "bridge.pages": 6,
     "bridge.switchboard": 6,

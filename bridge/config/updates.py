@@ -11,6 +11,8 @@ from bridge.config.section import Section
 Channel = Literal["stable", "beta", "dev"]
 GitHubRepo = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", description="owner/name")]
 Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./@+-]*$")]  # never an option of git or pip
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
+Address = Annotated[str, Meta(pattern=r"^[^-\s]\S*$")]
 Folder = Annotated[str, Meta(min_length=1, description="its folder on this machine")]
 Hours = Annotated[float, Meta(ge=0, le=8760)]
 Hour = Annotated[int, Meta(ge=0, le=23)]
@@ -29,7 +31,7 @@ class GitRepo(Component, frozen=True, kw_only=True, tag_field="type", tag="git_r
 
     path: Folder
     origin: Annotated[
-        str | None, Meta(description="address the remote has to have; null: whatever it has")
+        Address | None, Meta(description="address the remote has to have; null: whatever it has")
     ] = None
     branch: Annotated[Word | None, Meta(description="branch to follow; null: the remote's own")] = None
     channel: Annotated[
@@ -82,9 +84,9 @@ class Updates(Section, frozen=True):
     """Updates; off while nothing is named."""
 
     components: Annotated[
-        dict[str, UpdatedComponent], Meta(description="what is kept up to date; docs/machine.md shows each")
+        dict[Name, UpdatedComponent], Meta(description="what is kept up to date; docs/updates.md shows each")
     ] = msgspec.field(default_factory=dict)
-    system: Annotated[bool, Meta(description="also the packages of the system, by apt")] = False
+    system: Annotated[bool, Meta(description="also the packages of the system, by apt or PackageKit")] = False
     refresh_interval: Annotated[
         Hours, Meta(description="hours between two looks by itself; 0: only when asked")
     ] = 0.0

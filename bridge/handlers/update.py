@@ -40,7 +40,7 @@ class Update:
 
     @property
     def controls(self) -> list[Control]:
-        """A button for each component; what it begins goes on by itself."""
+        """A button for each component; what it begins goes on by itself, and its end is told."""
         return [
             button(f"update_{name}", f"Update {name}", self._begin(name), always=True, access=Access.ADMIN)
             for name in self._foreman.components
@@ -58,7 +58,7 @@ class Update:
         """Every component: its version, the newest one, and what is wrong with it."""
         await self._foreman.known()
         if refresh:
-            await self._foreman.refresh()
+            await self._foreman.refresh_if_idle()
         return self._status()
 
     @rpc("machine.update.refresh", "POST", access=Access.ADMIN)
@@ -135,7 +135,7 @@ class Update:
 
     def _begin(self, name: str) -> Any:
         async def begin() -> None:
-            await self._foreman.update(name)
+            await self._foreman.begin(name)
 
         return begin
 
@@ -145,7 +145,7 @@ class Update:
             if name in info and other not in info:
                 info[other] = {**info[name], "name": other}
         return UpdateStatus(
-            busy=self._foreman.at_work is not None,
+            busy=self._foreman.busy,
             github_rate_limit=limit.limit,
             github_requests_remaining=limit.remaining,
             github_limit_reset_time=limit.reset,

@@ -2,20 +2,37 @@
 
 import asyncio
 import hashlib
+import lzma
+import re
 import shutil
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from bridge.errors import BadRequest, BridgeError, NotFound, Unprocessable
+from bridge.errors import BadRequest, BridgeError, NoSpace, NotFound, Unprocessable
+from bridge.outgoing import body_of
 from bridge.programs import Say
-from bridge.updates import swap
 from bridge.updates.releases import Asset, Release, Releases
 
 LARGEST, UNPACKED, ENTRIES = 512 << 20, 2 << 30, 50_000  # bytes, bytes, files
+SPARE = 32 << 20  # bytes that stay free
 CHUNK, MODE_SHIFT, LINK, TYPE = 65_536, 16, 0o120000, 0o170000
 EXECUTABLE = 0o111
 TENTH = 10
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    lzma.LZMAError,
+    NotImplementedError,  # a method of packing that nobody here knows
+    RuntimeError,  # encrypted
+    EOFError,
+    ValueError,
+    IndexError,
+    OverflowError,
+)
 
 
 def asset_of(release: Release, wanted: str | None) -> Asset:
@@ -68,34 +85,34 @@ async def _download(releases: Releases, asset: Asset, target: Path, say: Say) ->
 
 async def _checksum(releases: Releases, release: Release, asset: Asset) -> str | None:
     """What the host, or a file beside it, says that it should be."""
-    if asset.digest is not None and asset.digest.startswith("sha256:"):
-        return asset.digest.removeprefix("sha256:").lower()
+    if asset.digest is not None:
+        return asset.digest.removeprefix("sha256:").lower()  # by another method it fits nothing
     beside = next((one for one in release.assets if one.name == f"{asset.name}.sha256"), None)
     if beside is None:
         return None
     async with releases.opened(beside) as answer:
-        words = (await answer.content.read(CHUNK)).decode(errors="replace").split()
-    return words[0].lower() if words else ""
+        text = (await body_of(answer, CHUNK)).decode(errors="replace")
+    found = re.search(r"\b[0-9a-fA-F]{64}\b", text)
+    return found[0].lower() if found else "none"
 
 
-def unpack(file: Path, path: Path, keep: Iterable[str]) -> Path:
-    """A fresh folder with what is in the zip, and of the present one what shall be kept. For a thread."""
+def unpack(file: Path, path: Path, made: Path, keep: Iterable[str]) -> None:
+    """Fill a fresh folder with what is in the zip, and what shall be kept of the present. For a thread."""
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             size = sum(entry.file_size for entry in entries)
             if len(entries) > ENTRIES or size > UNPACKED:
-                raise Unprocessable(f"{file.name.lstrip('.')} holds more than anybody needs")
-            made = swap.prepare(path, size + (32 << 20))
+                raise Unprocessable("The download holds more than anybody needs; it is thrown away")
+            if shutil.disk_usage(made).free < size + SPARE:
+                raise NoSpace(f"The disk has no room for the {size >> 20} MB of {path.name}")
             for entry in entries:
                 _extract(archive, entry, made)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise Unprocessable(f"The download is no good zip file: {error}") from error
-    if not any(made.iterdir()):
-        raise Unprocessable("The download is an empty zip file")
-    for name in keep:
-        _carry_over(path, made, name)
-    return made
+            if not entries:
+                raise Unprocessable("The download is an empty zip file")
+    except BROKEN as error:
+        raise Unprocessable(f"The download is no good zip file: {str(error)[:100]}") from error
+    carry_over(path, made, keep)
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, made: Path) -> None:
@@ -110,14 +127,22 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, made: Path) -> No
         target.chmod(target.stat().st_mode | EXECUTABLE)
 
 
-def _carry_over(path: Path, made: Path, name: str) -> None:
-    inside = PurePosixPath(name)
-    if inside.is_absolute() or ".." in inside.parts or not inside.parts:
-        raise BadRequest(f"persistent_files: '{name}' is no path below the component's own")
-    old, new = path / inside, made / inside
-    if old.is_dir():
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.copytree(old, new, symlinks=True)
-    elif old.exists():
+def carry_over(path: Path, made: Path, keep: Iterable[str]) -> None:
+    """What shall be kept of one folder is put into another in place of what is there. For a thread."""
+    for name in keep:
+        inside = PurePosixPath(name)
+        if inside.is_absolute() or ".." in inside.parts or not inside.parts:
+            raise BadRequest(f"persistent_files: '{name}' is no path below the component's own")
+        old, new = path / inside, made / inside
+        if not (old.is_symlink() or old.exists()):
+            continue
+        if new.is_dir():
+            shutil.rmtree(new)
+        new.unlink(missing_ok=True)
         new.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(old, new)
+        if old.is_symlink():
+            new.symlink_to(old.readlink())
+        elif old.is_dir():
+            shutil.copytree(old, new, symlinks=True)
+        else:
+            shutil.copy2(old, new)

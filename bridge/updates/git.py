@@ -3,12 +3,11 @@
 import asyncio
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bridge.config import LOGIN_IN_URL
-from bridge.errors import DeviceFailed, NotFound
+from bridge.errors import BridgeError, DeviceFailed, NotFound
 from bridge.programs import Done, Say, run
 
 SILENT = {
@@ -19,6 +18,13 @@ SILENT = {
     "GIT_ADVICE": "0",
 }
 TAMED = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
+PRERELEASE = ("alpha", "beta", "dev", "pre", "rc", "a", "b")  # what comes after a version that is none yet
+OLDER = tuple(
+    word
+    for sign in PRERELEASE
+    for join in ("-", ".", "")
+    for word in ("-c", f"versionsort.suffix={join}{sign}")
+)
 PATIENCE, FETCHING = 60.0, 900.0  # seconds
 LOOKED_AT, SHOWN = 100, 30  # commits
 CORRUPT = (
@@ -35,26 +41,24 @@ CORRUPT = (
     "failed to read",
     "did not send all necessary objects",
     "pack has bad",
+    "not a git repository",
+    "needed a single revision",
+    "bad revision",
 )
-LOCKED_FOR = 10.0  # seconds after which a lock belongs to nobody any more
+GLANCE = 0.2  # seconds between two looks for a git that another process has left behind
+LOCKS = ("index", "HEAD", "ORIG_HEAD", "packed-refs", "config", "shallow")
 _HASH = re.compile(r"[0-9a-f]{40,64}")
 _FORMAT = "--format=%H%x00%an%x00%ct%x00%s%x00%b%x1e"
 
 
-@dataclass(frozen=True)
-class GitFailed(Exception):
+class GitFailed(DeviceFailed):
     """A command of git's failed; its words hold no login."""
-
-    words: str
 
     @property
     def corrupt(self) -> bool:
         """Whether it says that the repository is broken."""
-        text = self.words.lower()
+        text = str(self).lower()
         return any(sign in text for sign in CORRUPT)
-
-    def __str__(self) -> str:
-        return self.words
 
 
 class Git:
@@ -63,14 +67,27 @@ class Git:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    async def run(self, *words: str, patience: float = PATIENCE, say: Say | None = None) -> Done:
+    async def run(
+        self,
+        *words: str,
+        patience: float = PATIENCE,
+        say: Say | None = None,
+        settings: tuple[str, ...] = (),
+    ) -> Done:
         """Run a command, whatever comes of it."""
         program = shutil.which("git")
         if program is None:
             raise NotFound("There is no program `git` on this machine")
         folder = ("-C", str(self.path))
         done = await run(
-            program, *folder, *TAMED, *words, environment=SILENT, patience=patience, say=_masking(say)
+            program,
+            *folder,
+            *TAMED,
+            *settings,
+            *words,
+            environment=SILENT,
+            patience=patience,
+            say=_masking(say),
         )
         return Done(done.code, done.out, LOGIN_IN_URL.sub("***", done.errors))
 
@@ -78,7 +95,7 @@ class Git:
         """What it answers, or GitFailed."""
         try:
             done = await self.run(*words, patience=patience, say=say)
-        except DeviceFailed as error:
+        except BridgeError as error:
             raise GitFailed(str(error)) from error
         if done.code:
             raise GitFailed(f"git {words[0]}: {done.said}")
@@ -114,6 +131,18 @@ class Git:
         rows = (line.split(" ", 2) for line in text.splitlines())
         return {row[1] or row[0]: row[2] for row in rows if len(row) == len(("hash", "of", "tag"))}
 
+    async def releases(self, head: str) -> list[str]:
+        """The tags of versions that lead to a commit, the newest first; 1.0-rc1 is older than 1.0."""
+        words = ("tag", "--merged", head, "--sort=-version:refname", "--list", "v[0-9]*", "[0-9]*")
+        done = await self.run(*words, settings=OLDER)
+        return [] if done.code else done.out.split()
+
+    async def changes(self, old: str, new: str) -> list[tuple[str, str]]:
+        """What is different between two commits: a letter and a path for each file."""
+        text = await self.ask("diff", "--name-status", "--no-renames", "-z", old, new)
+        words = text.split("\0")
+        return list(zip(words[::2], words[1::2], strict=False))
+
     async def between(self, old: str, new: str) -> list[dict[str, Any]]:
         """The commits after `old` up to `new`, the newest first: thirty, and older ones that have a tag."""
         text = await self.maybe("log", _FORMAT, f"--max-count={LOOKED_AT}", f"{old}..{new}")
@@ -136,20 +165,20 @@ class Git:
         return found
 
     async def unlock(self) -> None:
-        """Wait for a git that is still at work, then take away the locks of one that was killed."""
+        """Wait for a git that is still at work here, then take away the locks of one that was killed."""
         folder = await self.maybe("rev-parse", "--absolute-git-dir")
         if not folder:
             return
-        locks = [Path(folder) / name for name in ("index.lock", "HEAD.lock", "ORIG_HEAD.lock")]
-        loop = asyncio.get_running_loop()
-        end = loop.time() + LOCKED_FOR
-        while any(lock.exists() for lock in locks) and loop.time() < end:
-            if not await _somebody(self.path):
-                break
-            await asyncio.sleep(0.2)
-        refs = Path(folder) / "refs"
-        for lock in (*locks, *refs.rglob("*.lock")):
-            lock.unlink(missing_ok=True)
+        end = asyncio.get_running_loop().time() + FETCHING
+        while await _somebody(self.path) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
+            await asyncio.sleep(GLANCE)
+        await asyncio.to_thread(_take_locks, Path(folder))
+
+
+def _take_locks(folder: Path) -> None:
+    locks = [folder / f"{name}.lock" for name in LOCKS]
+    for lock in (*locks, *(folder / "refs").rglob("*.lock")):
+        lock.unlink(missing_ok=True)
 
 
 async def _somebody(path: Path) -> bool:

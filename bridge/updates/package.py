@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bridge.config.updates import PythonPackage
-from bridge.errors import BridgeError, Conflict, DeviceFailed
+from bridge.errors import BridgeError, DeviceFailed
 from bridge.programs import Say
 from bridge.updates import swap
 from bridge.updates.component import WHOLE, Status, Versions
@@ -100,10 +100,9 @@ class Package:
     async def recover(self, say: Say, *, hard: bool) -> None:  # noqa: ARG002 - as all components
         """Install what there is once more."""
         await self.look(fetch=False)
-        if self._installed is None:
-            raise Conflict(f"{self._project} is not installed in {self._environment.path.name}")
-        wanted = f"{self._wanted()}=={self._installed}"
+        wanted = f"{self._wanted()}=={self._installed or await self._newest()}"
         await self._environment.install("--force-reinstall", wanted, say=say, proof=self._proof)
+        await self.look(fetch=False)
 
     async def heal(self) -> None:
         """Clear away what was half made."""

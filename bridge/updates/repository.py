@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import shutil
 from pathlib import Path
 
 from bridge.config import LOGIN_IN_URL
@@ -14,9 +13,12 @@ from bridge.updates.component import WHOLE, Status, Versions
 from bridge.updates.environment import Environment
 from bridge.updates.git import FETCHING, Git, GitFailed, short_version
 from bridge.updates.memory import Memory
+from bridge.updates.mend import clone, in_the_way, reset
 from bridge.updates.survey import Survey, owner_and_name, survey
 
 log = logging.getLogger(__name__)
+
+PROVING = 120.0  # seconds
 
 
 class Repository:
@@ -27,6 +29,7 @@ class Repository:
         self.path = Path(settings.path).expanduser()
         self._settings, self._memory, self._proof = settings, memory, proof
         self._git, self._found = Git(self.path), Survey()
+        self._environment = None if settings.virtualenv is None else Environment(settings.virtualenv)
 
     @property
     def versions(self) -> Versions:
@@ -90,16 +93,9 @@ class Repository:
             say(f"{self.name} is up to date")
             return False
         say(f"Updating {self.name} from {found.version} to {found.latest}")
-        self._memory.note(self.name, begun=found.current, aim=found.target)
-        try:
-            await self._move(found, say)
-            await self._follow_up(found, say)
-        except (GitFailed, BridgeError) as error:
-            say("It failed; going back")
-            await self.heal()
-            raise DeviceFailed(f"{self.name} was not updated: {error}") from error
+        await self._go(found.target, say)
         before = f"{found.current} {found.full_version}"
-        self._memory.note(self.name, begun=None, aim=None, before=before)
+        self._memory.note(self.name, before=before)
         await self.look(fetch=False)
         return True
 
@@ -112,28 +108,29 @@ class Repository:
         if commit is None or commit == self._found.current:
             raise Conflict(f"No earlier version of {self.name} is known")
         say(f"Taking {self.name} back to {commit[:8]}")
-        self._memory.note(self.name, begun=self._found.current, aim=commit)
-        try:
-            await self._git.ask("reset", "--keep", commit, say=say)
-            await self._packages(self._found.current, commit, say)
-        except (GitFailed, BridgeError) as error:
-            await self.heal()
-            raise DeviceFailed(f"{self.name} was not taken back: {error}") from error
-        self._memory.note(self.name, begun=None, aim=None, before=None)
+        await self._go(commit, say)
+        self._memory.note(self.name, before=None)
         await self.look(fetch=False)
 
     async def recover(self, say: Say, *, hard: bool) -> None:
         """Throw away local changes; `hard` clones it anew."""
         await self.look(fetch=False)
         try:
-            await (self._clone(say) if hard else self._reset(say))
+            if hard:
+                await clone(self.path, self._settings, self._found, say)
+            else:
+                await reset(self._git, self._settings, self._found, say, lambda aim: self._begin(aim, aim))
+            self._memory.note(self.name, begun=None, aim=None)
         except GitFailed as error:
             raise DeviceFailed(f"{self.name} was not recovered: {error}") from error
+        await self._requirements(say, label="")
         await self.look(fetch=True)
 
     async def heal(self) -> None:
         """Back to the commit that was there before an update that did not end."""
         await asyncio.to_thread(swap.heal, self.path)
+        if self._environment is not None:
+            await asyncio.to_thread(swap.heal, self._environment.path)
         record = self._memory.of(self.name)
         if record.begun is None:
             return
@@ -145,8 +142,31 @@ class Repository:
         if done.code:
             log.error("%s could not be taken back: %s", self.name, done.said)
             return
+        await self._submodules(lambda _line: None)
+        if self._environment is not None and record.aim:
+            await asyncio.to_thread(self._environment.undo, record.aim)
         self._memory.note(self.name, begun=None, aim=None)
         await self.look(fetch=False)
+
+    async def _go(self, aim: str, say: Say) -> None:
+        """To another commit, with all that belongs to it; back when anything fails."""
+        old = self._found.current
+        if ours := await in_the_way(self._git, old, aim):
+            raise Conflict(f"{self.name}: your file {ours} is in the way of a new one; move it elsewhere")
+        self._begin(old, aim)
+        try:
+            await self._move(old, aim, say)
+            await self._follow_up(old, aim, say)
+        except (BridgeError, OSError) as error:
+            say("It failed; going back")
+            await self.heal()
+            raise DeviceFailed(f"{self.name} stays as it was: {error}") from error
+        self._memory.note(self.name, begun=None, aim=None)
+        if self._environment is not None:
+            await asyncio.to_thread(self._environment.confirm)
+
+    def _begin(self, begun: str, aim: str) -> None:
+        self._memory.note(self.name, begun=begun, aim=aim)
 
     def _refuse(self, found: Survey) -> None:
         remedy = f"machine.update.recover with name={self.name} mends it and throws local changes away"
@@ -159,58 +179,32 @@ class Repository:
         if found.dirty:
             raise Conflict(f"{self.name} has local changes, which an update would lose; {remedy}")
 
-    async def _move(self, found: Survey, say: Say) -> None:
-        if await self._git.is_ancestor(found.current, found.target):
-            await self._git.ask("merge", "--ff-only", found.target, patience=FETCHING, say=say)
+    async def _move(self, old: str, aim: str, say: Say) -> None:
+        if await self._git.is_ancestor(old, aim):
+            await self._git.ask("merge", "--ff-only", "--no-stat", aim, patience=FETCHING, say=say)
         else:
-            await self._git.ask("reset", "--keep", found.target, patience=FETCHING, say=say)
+            await self._git.ask("reset", "--keep", aim, patience=FETCHING, say=say)
+        await self._submodules(say)
+
+    async def _submodules(self, say: Say) -> None:
         if (self.path / ".gitmodules").exists():
             words = ("submodule", "update", "--init", "--recursive")
             await self._git.ask(*words, patience=FETCHING, say=say)
 
-    async def _follow_up(self, found: Survey, say: Say) -> None:
-        await self._packages(found.current, found.target, say)
+    async def _follow_up(self, old: str, new: str, say: Say) -> None:
+        """Install the requirements where they differ between two commits, and see that it starts."""
+        wanted = self._settings.requirements
+        if wanted is not None and (await self._git.run("diff", "--quiet", old, new, "--", wanted)).code:
+            await self._requirements(say, label=new)
         if self._proof:
-            done = await run(*self._proof, folder=self.path, patience=60)
+            done = await run(*self._proof, folder=self.path, patience=PROVING)
             if done.code:
                 raise DeviceFailed(f"the new version does not start: {done.said}")
 
-    async def _packages(self, old: str, new: str, say: Say) -> None:
-        """Install the requirements where they differ between two commits."""
-        settings = self._settings
-        if settings.virtualenv is None or settings.requirements is None:
-            return
-        words = ("diff", "--quiet", old, new, "--", settings.requirements)
-        if (await self._git.run(*words)).code:
-            file = self.path / settings.requirements
-            await Environment(settings.virtualenv).install("--requirement", str(file), say=say)
-
-    async def _reset(self, say: Say) -> None:
-        found = self._found
-        if found.corrupt or not found.detected:
-            raise Conflict(f"{self.name} is damaged; recover with hard=true clones it anew")
-        await self._git.unlock()
-        await self._git.ask("fetch", "--quiet", "--tags", "--force", "--", found.remote, patience=FETCHING)
-        await self.look(fetch=False)
-        branch, target = self._found.branch, self._found.target
-        if not target:
-            raise GitFailed(self._found.faults[-1])
-        await self._git.ask("clean", "--force", "-d", say=say)
-        await self._git.ask("checkout", "--force", "-B", self._settings.branch or branch, target, say=say)
-        await self._git.ask("reset", "--hard", target, say=say)
-
-    async def _clone(self, say: Say) -> None:
-        address = self._settings.origin or self._found.address
-        if not address:
-            raise Conflict(f"{self.name}: nobody knows where it comes from; set its option `origin`")
-        made = await asyncio.to_thread(swap.prepare, self.path, 0)
-        branch = self._settings.branch
-        chosen = () if branch is None else ("--branch", branch)
-        say(f"Cloning {LOGIN_IN_URL.sub('***', address)}")
-        words = ("clone", "--quiet", *chosen, "--", address, ".")
-        await Git(made).ask(*words, patience=FETCHING, say=say)
-        await asyncio.to_thread(swap.replace, self.path)
-        await asyncio.to_thread(shutil.rmtree, swap.previous(self.path), ignore_errors=True)
+    async def _requirements(self, say: Say, *, label: str) -> None:
+        wanted = self._settings.requirements
+        if self._environment is not None and wanted is not None and (self.path / wanted).is_file():
+            await self._environment.install("--requirement", str(self.path / wanted), say=say, label=label)
 
     def _link(self) -> str | None:
         """Where its changes can be read, for what lies on a web site."""

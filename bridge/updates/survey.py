@@ -1,14 +1,16 @@
 """What a look at a git repository finds."""
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bridge.config import LOGIN_IN_URL
 from bridge.config.updates import GitRepo
-from bridge.updates.git import FETCHING, Git, GitFailed, same_address, short_version
+from bridge.errors import BridgeError
+from bridge.updates.git import FETCHING, PRERELEASE, Git, GitFailed, same_address, short_version
 
-PRERELEASE = ("a", "b", "rc", "alpha", "beta", "pre", "dev")
+_PRERELEASE = re.compile(rf"\d[-._]?({'|'.join(PRERELEASE)})(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,17 @@ async def survey(git: Git, settings: GitRepo, *, fetch: bool) -> Survey:
     found = Survey()
     if not (git.path / ".git").exists():
         return replace(found, faults=[f"{git.path.name} is no git repository"])
-    found = replace(found, detected=True)
+    config = str(git.path / ".git/config")  # read as a file: what is damaged has a remote, too
+    address = await git.maybe("config", "--file", config, "--get", "remote.origin.url")
+    found = replace(found, detected=True, address=address)
     try:
         found = await _local(git, settings, found)
         if fetch and found.address:
             found = await _fetched(git, found)
         return await _compared(git, settings, await _target(git, settings, found))
-    except GitFailed as error:
-        return replace(
-            found, corrupt=error.corrupt, messages=[str(error)], faults=[*found.faults, str(error)]
-        )
+    except BridgeError as error:
+        corrupt = isinstance(error, GitFailed) and error.corrupt
+        return replace(found, corrupt=corrupt, messages=[str(error)], faults=[*found.faults, str(error)])
 
 
 async def _local(git: Git, settings: GitRepo, found: Survey) -> Survey:
@@ -135,8 +138,10 @@ async def _compared(git: Git, settings: GitRepo, found: Survey) -> Survey:
         return replace(found, commits=commits, count=int(count or 0))
     if settings.pinned_commit is not None:
         return found
-    if await git.is_ancestor(found.target, found.current):  # newer than the newest release
-        return replace(found, target=found.current, target_version=found.full_version)
+    if await git.is_ancestor(found.target, found.current):  # newer than the newest release, or local work
+        own = ["there are commits here that the remote lacks"] if settings.channel == "dev" else []
+        warnings = [*found.warnings, *own]
+        return replace(found, target=found.current, target_version=found.full_version, warnings=warnings)
     return replace(found, faults=[*found.faults, "the branch has commits of its own that the remote lacks"])
 
 
@@ -146,10 +151,8 @@ async def _default_branch(git: Git, remote: str) -> str:
 
 
 async def _newest_tag(git: Git, head: str, *, beta: bool) -> str | None:
-    names = await git.maybe("tag", "--merged", head, "--sort=-version:refname", "--list", "v*", "[0-9]*")
-    for name in names.splitlines():
-        tail = name.lstrip("v").lower()
-        if beta or not any(sign in tail for sign in PRERELEASE):
+    for name in await git.releases(head):
+        if beta or not _PRERELEASE.search(name):
             return await git.commit(f"refs/tags/{name}")
     return None
 
@@ -159,7 +162,9 @@ def _plain(address: str) -> str:
 
 
 def owner_and_name(address: str, path: Path) -> tuple[str, str]:
-    """Whose repository it is and what it is called, by its address."""
-    parts = [part for part in address.replace(":", "/").removesuffix(".git").split("/") if part]
-    has_both = "://" in address or "@" in address
-    return (parts[-2], parts[-1]) if has_both and len(parts) > 1 else ("?", path.name)
+    """Whose repository it is and what it is called, by its address without the login."""
+    plain = re.sub(r"^(?:\w+://)?(?:[^/@]*@)?[^/:]+(?::\d+)?[:/]", "", address)
+    parts = [part for part in plain.removesuffix(".git").split("/") if part]
+    if plain == address or address.startswith(("/", ".", "file:")) or not parts:
+        return "?", path.name
+    return (parts[-2] if len(parts) > 1 else "?"), parts[-1]

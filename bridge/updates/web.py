@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from bridge.config.updates import Web, Zip, kind
-from bridge.errors import BridgeError, Conflict, DeviceFailed, NotFound
+from bridge.errors import BridgeError, Conflict, DeviceFailed
 from bridge.programs import Say
 from bridge.updates import bundle, swap
 from bridge.updates.component import WHOLE, Status, Versions
@@ -19,6 +19,7 @@ from bridge.updates.releases import Release, Releases
 log = logging.getLogger(__name__)
 
 INFO, VERSION = "release_info.json", ".version"
+MADE_FOR = ".made-for"  # with which environment a release came, for those that have one
 LONGEST_VERSION = 100
 
 
@@ -33,12 +34,17 @@ class Site:
         self._before: str | None = None
         self._error = ""
         self._faults: list[str] = []
+        self._download = self.path.with_name(f".{self.path.name}.download.zip")
+        environment = getattr(settings, "virtualenv", None)
+        self._environment = None if environment is None else Environment(environment)
 
     @property
     def versions(self) -> Versions:
         """By its own file, and the newest release."""
-        record = self._memory.of(self.name)
-        return Versions(self._installed, record.latest, record.link)
+        record, latest = self._memory.of(self.name), self._memory.of(self.name).latest
+        if self._installed is not None and latest is not None and _same(self._installed, latest):
+            latest = self._installed
+        return Versions(self._installed, latest, record.link)
 
     @property
     def status(self) -> Status:
@@ -80,74 +86,84 @@ class Site:
         """Install the newest release."""
         release = await self._newest()
         await self.look(fetch=False)
-        if self._installed == release.tag_name:
+        if self._installed is not None and _same(self._installed, release.tag_name):
             say(f"{self.name} is up to date")
             return False
-        asset = bundle.asset_of(release, self._settings.asset)
-        file = self.path.with_name(f".{self.path.name}.download.zip")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            await bundle.fetch(self._releases, release, asset, file, say)
-            say(f"Installing {self.name} {release.tag_name}")
-            await self._install(file, release, say)
-        except OSError as error:
-            raise DeviceFailed(f"{self.name} was not updated: {error.strerror or error}") from error
-        finally:
-            file.unlink(missing_ok=True)
-            await asyncio.to_thread(swap.heal, self.path)
-        await self.look(fetch=False)
+        await self._bring(release, say)
         return True
 
     async def rollback(self, say: Say) -> None:
-        """Exchange it for the one before."""
+        """Exchange it for the one before; what is kept over updates is kept here, too."""
         old = swap.previous(self.path)
-        if not old.exists():
+        if not old.is_dir():
             raise Conflict(f"No earlier version of {self.name} is kept")
         say(f"Taking {self.name} back")
+        await asyncio.to_thread(bundle.carry_over, self.path, old, self._settings.persistent_files)
         await asyncio.to_thread(swap.exchange, self.path, old)
-        if (environment := self._environment()) is not None and swap.previous(environment.path).exists():
-            await asyncio.to_thread(environment.rollback)
+        if self._environment is not None and swap.previous(self._environment.path).exists():
+            await asyncio.to_thread(self._environment.rollback)
         await self.look(fetch=False)
 
     async def recover(self, say: Say, *, hard: bool) -> None:  # noqa: ARG002 - as all components
         """Install the newest release once more."""
-        self._memory.note(self.name, latest=None)
-        await asyncio.to_thread(self._forget_version)
-        await self.update(say)
+        await self._bring(await self._newest(), say)
 
     async def heal(self) -> None:
         """Clear away what was half made."""
-        self.path.with_name(f".{self.path.name}.download.zip").unlink(missing_ok=True)
+        self._download.unlink(missing_ok=True)
         await asyncio.to_thread(swap.heal, self.path)
-        if (environment := self._environment()) is not None:
-            await asyncio.to_thread(swap.heal, environment.path)
+        if self._environment is not None:
+            begun = self._memory.of(self.name).begun
+            await asyncio.to_thread(self._settle_environment, begun)
+            self._memory.note(self.name, begun=None)
+
+    async def _bring(self, release: Release, say: Say) -> None:
+        """Fetch it, check it, and put it in place; when anything fails the old one stays."""
+        asset = bundle.asset_of(release, self._settings.asset)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            await bundle.fetch(self._releases, release, asset, self._download, say)
+            say(f"Installing {self.name} {release.tag_name}")
+            await self._install(release, say)
+        except OSError as error:
+            raise DeviceFailed(f"{self.name} stays as it was: {error.strerror or error}") from error
+        finally:
+            await self.heal()
+        await self.look(fetch=False)
 
     async def _newest(self) -> Release:
         release = await self._releases.newest(self._settings.repo, self._settings.channel)
         self._memory.note(self.name, latest=release.tag_name, link=release.html_url)
         return release
 
-    async def _install(self, file: Path, release: Release, say: Say) -> None:
-        made = await asyncio.to_thread(bundle.unpack, file, self.path, self._settings.persistent_files)
-        if _version_in(made) is None:
+    async def _install(self, release: Release, say: Say) -> None:
+        made = await asyncio.to_thread(swap.prepare, self.path, 0)
+        await asyncio.to_thread(
+            bundle.unpack, self._download, self.path, made, self._settings.persistent_files
+        )
+        version = _version_in(made)
+        if version is None:
             (made / VERSION).write_text(release.tag_name, encoding="utf-8")
-        environment, wanted = self._environment(), getattr(self._settings, "requirements", None)
-        if environment is not None and wanted is not None and (made / wanted).is_file():
-            await environment.install("--requirement", str(made / wanted), say=say)
-        await asyncio.to_thread(swap.replace, self.path)
+        wanted = getattr(self._settings, "requirements", None)
+        if self._environment is not None and wanted is not None and (made / wanted).is_file():
+            label = f"{version or release.tag_name} {made.name}"
+            self._memory.note(self.name, begun=label)
+            await self._environment.install("--requirement", str(made / wanted), say=say, label=label)
+            (made / MADE_FOR).write_text(label, encoding="utf-8")
+        await asyncio.to_thread(swap.replace, self.path, made)
 
-    def _environment(self) -> Environment | None:
-        path = getattr(self._settings, "virtualenv", None)
-        return None if path is None else Environment(path)
+    def _settle_environment(self, begun: str | None) -> None:
+        """The environment of a release that did not take its place goes back, too."""
+        assert self._environment is not None  # noqa: S101 - for the type checker: asked before
+        if begun is None or self._environment.label != begun:
+            swap.heal(self._environment.path)
+        elif _text(self.path / MADE_FOR) == begun:
+            self._environment.confirm()
+        else:
+            self._environment.undo(begun)
 
     def _versions_here(self) -> tuple[str | None, str | None]:
         return _version_in(self.path), _version_in(swap.previous(self.path))
-
-    def _forget_version(self) -> None:
-        if not self.path.parent.exists():
-            raise NotFound(f"{self.path.parent.name} does not exist")
-        (self.path / INFO).unlink(missing_ok=True)
-        (self.path / VERSION).unlink(missing_ok=True)
 
 
 def _version_in(path: Path) -> str | None:
@@ -158,8 +174,17 @@ def _version_in(path: Path) -> str | None:
     except (OSError, msgspec.DecodeError, AttributeError):
         found = None
     if not isinstance(found, str):
-        try:
-            found = (path / VERSION).read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            return None
-    return found[:LONGEST_VERSION] or None
+        found = _text(path / VERSION)
+    return (found or "").strip()[:LONGEST_VERSION] or None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
+def _same(one: str, other: str) -> bool:
+    """Tags say v1.2.3 where files may say 1.2.3."""
+    return one.removeprefix("v") == other.removeprefix("v")

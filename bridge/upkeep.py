@@ -1,0 +1,160 @@
+"""What is kept up to date: built, put on its topics, shown to Home Assistant, and announced."""
+
+import sys
+from pathlib import Path
+from typing import Protocol
+
+from bridge.announcements.board import Board
+from bridge.config import Config
+from bridge.config.updates import GitRepo, PythonPackage, UpdatedComponent, Web
+from bridge.errors import ConfigError
+from bridge.folders import Folders
+from bridge.handlers.controls import Controls
+from bridge.handlers.update import Update
+from bridge.jobs.tracker import JobTracker
+from bridge.lifecycle import Part
+from bridge.mqtt.link import MqttLink
+from bridge.mqtt.payloads import Update as UpdatePayload
+from bridge.mqtt.sheet import MqttSheet
+from bridge.mqtt.topics import Topics
+from bridge.services.desk import KLIPPER, OURSELVES, ServiceDesk
+from bridge.services.rights import Rights
+from bridge.surroundings import Surroundings
+from bridge.updates.component import Component
+from bridge.updates.foreman import FULL, REFRESH, SYSTEM, Foreman
+from bridge.updates.managers import manager
+from bridge.updates.memory import Memory
+from bridge.updates.package import Package
+from bridge.updates.releases import Releases
+from bridge.updates.repository import Repository
+from bridge.updates.system import System
+from bridge.updates.web import Site
+from ha_discovery.publisher import Discovery
+from ha_discovery.rows_below import update_rows
+
+PROOF = ("-c", "import bridge.app")  # what a new version of the bridge has to be able to do
+TAKEN = (SYSTEM, FULL, REFRESH)
+KEY = "update"  # of the announcement
+MOST = 8  # names in the title of one
+
+
+class Around(Protocol):
+    """What the bridge has that updates need."""
+
+    config: Config
+    folders: Folders
+    mqtt: MqttLink
+    topics: Topics
+    tracker: JobTracker
+    controls: Controls
+    home: Discovery
+    surroundings: Surroundings
+
+
+class Upkeep:
+    """A part of its own: tells what there is when it opens, and all that changes."""
+
+    def __init__(self, bridge: Around, desk: ServiceDesk, rights: Rights) -> None:
+        self._controls, self._home = bridge.controls, bridge.home
+        self._board: Board | None = None
+        self.foreman = _foreman(bridge, desk, rights)
+        self.update = Update(self.foreman)
+        self._topics = {
+            name: MqttSheet(bridge.mqtt, bridge.topics.update(name)) for name in self.foreman.components
+        }
+        self.foreman.changed.connect(lambda _none: self._tell())
+        self.parts: list[Part] = [self.foreman, self]
+
+    async def open(self) -> None:
+        """Say what there is."""
+        self._controls.register(*self.update.controls)
+        self._home.show("updates", update_rows(self.foreman.components), host=True)
+
+    async def run(self) -> None:
+        """Nothing by itself."""
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+    def publish(self) -> None:
+        """Say it all again."""
+        for sheet in self._topics.values():
+            sheet.publish()
+
+    def announce_on(self, board: Board) -> None:
+        """Where new versions are announced."""
+        self._board = board
+
+    def _tell(self) -> None:
+        self._show()
+        self._announce()
+
+    def _announce(self) -> None:
+        """One entry for all; a version of its own makes it new, each commit of a branch does not."""
+        if self._board is None:
+            return
+        waiting = [one for one in self.foreman.components.values() if one.versions.differ]
+        if not waiting:
+            self._board.withdraw(KEY)
+            return
+        titles = [_titled(one) for one in waiting]
+        more = f" and {len(titles) - MOST} more" if len(titles) > MOST else ""
+        lines = (f"{one.name}: {one.versions.installed} → {one.versions.latest}" for one in waiting)
+        link = waiting[0].versions.link if len(waiting) == 1 else None
+        title = f"New: {', '.join(titles[:MOST])}{more}"
+        self._board.post(KEY, title, "\n".join(lines), url=link or "")
+
+    def _show(self) -> None:
+        for name, one in self.foreman.components.items():
+            known, is_current = one.versions, self.foreman.current == name
+            self._topics[name].show(
+                UpdatePayload(
+                    installed_version=known.installed,
+                    latest_version=known.latest or known.installed,
+                    title=name,
+                    release_url=known.link,
+                    in_progress=is_current,
+                    update_percentage=self.foreman.percent if is_current else None,
+                )
+            )
+
+
+def _titled(one: Component) -> str:
+    moves_on = one.name == SYSTEM or one.status.get("channel") == "dev"
+    return one.name if moves_on else f"{one.name} {one.versions.latest}"
+
+
+def _foreman(bridge: Around, desk: ServiceDesk, rights: Rights) -> Foreman:
+    folder, settings = bridge.folders.own / "updates", bridge.config.updates
+    memory = Memory(folder / "memory.json")
+    releases = Releases(bridge.surroundings.outgoing, settings.api, settings.token)
+    components: list[Component] = [System(manager(rights, folder))] if settings.system else []
+    components += [_component(name, one, memory, releases) for name, one in settings.components.items()]
+    return Foreman(
+        components,
+        memory,
+        releases.limit,
+        settings,
+        printing=lambda: bridge.tracker.current is not None,
+        restart=lambda service: desk.act("restart", service),
+    )
+
+
+def _component(name: str, one: UpdatedComponent, memory: Memory, releases: Releases) -> Component:
+    if name in TAKEN:
+        raise ConfigError(f"updates.components: '{name}' cannot be a component's name")
+    ours = name in OURSELVES
+    made: Component
+    match one:
+        case GitRepo():
+            python = Path((one.virtualenv or sys.prefix) + "/bin/python").expanduser()
+            made = Repository(name, one, memory, (str(python), *PROOF) if ours else ())
+        case Web():
+            made = Site(name, one, memory, releases)
+        case PythonPackage():
+            made = Package(name, one, memory, ("-I", *PROOF) if ours else ())
+    if ours and not made.services:
+        made.services = [OURSELVES[0]]
+    if name == KLIPPER and not made.services:
+        made.services = [KLIPPER]
+    return made
