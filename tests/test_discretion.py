@@ -20,7 +20,7 @@ from tests.conftest import Running, Start
 from tests.wire import Ear, until
 
 BROKER, KEY, PASSWORD = "s3cret-broker", "s3cret-api-key", "s3cret-password"
-SERVICE, FEED, STRIP = "s3cret-service", "s3cret-feed", "s3cret-strip"
+SERVICE, FEED, STRIP, SUDO = "s3cret-service", "s3cret-feed", "s3cret-strip", "s3cret-sudo"
 TRACES = re.compile(r"Traceback|File \"|site-packages|\.py\b|line \d+, in ")
 
 
@@ -54,6 +54,7 @@ async def planted(start: Start) -> AsyncIterator[Planted]:
         notifiers={"phone": {"url": f"json://127.0.0.1:1/{SERVICE}", "retry": 0.01}},
         announcements={"feeds": {"news": f"http://me:{FEED}@127.0.0.1:1/x.xml"}},
         wled={"lights": {"type": "http", "address": f"http://me:{STRIP}@127.0.0.1:1"}},
+        machine={"provider": "none", "sudo_password": SUDO},
     )
     async with aiohttp.ClientSession() as session:
         yield Planted(bridge, session)
@@ -86,6 +87,7 @@ async def test_nothing_that_comes_out_holds_a_secret(
             SERVICE,
             FEED,
             STRIP,
+            SUDO,
             token,
             refresh,
             user.password,

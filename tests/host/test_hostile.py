@@ -162,3 +162,32 @@ async def test_a_can_bus_that_is_none_is_not_asked(tmp_path: Path) -> None:
     for name in ("eth0", "nothing"):
         with pytest.raises(NotFound):
             await canbus.waiting(Kernel(raspberry(tmp_path / name)), name)
+
+
+@pytest.mark.parametrize(
+    ("said", "rate"),
+    [
+        ('[{"ifname":"can0","linkinfo":{"info_data":{"bittiming":{"bitrate":1000000}}}}]', 1_000_000),
+        ('[{"ifname":"can0","linkinfo":{"info_data":{"bittiming":{"bitrate":1e300}}}}]', 0),
+        ('[{"ifname":"can0","linkinfo":{"info_data":{}}}]', 0),
+        ('{"can0":1}', 0),
+        ('[{"ifname":"can0","linkinfo":{"info_data":{"bittiming":{"bitrate":Infinity}}}}]', 0),
+        ('Object "can" is unknown', 0),
+    ],
+)
+def test_the_bit_rate_of_a_can_bus_is_what_ip_says_if_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, rate: int
+) -> None:
+    (tmp_path / "said").write_text(said)
+    program = tmp_path / "ip"
+    program.write_text(f"#!/bin/sh\ncat {tmp_path}/said\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert canbus.interfaces(Kernel(raspberry(tmp_path / "tree")))["can0"]["bitrate"] == rate
+
+
+def test_a_camera_that_is_none_is_left_out(tmp_path: Path) -> None:
+    for name in ("sys/class/video4linux/video0/name", "dev/video0"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("no camera\n")
+    assert video_devices(Kernel(tmp_path)) == []
