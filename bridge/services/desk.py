@@ -112,8 +112,7 @@ class ServiceDesk:
     async def power(self, action: PowerAction) -> None:
         """Shut the machine down, or boot it again."""
         log.warning("this machine is told to %s", action)
-        async with self._turn:
-            await self.provider.power(action)
+        await self.provider.power(action)  # it does not wait for a service that hangs
 
     def begin(self, action: Action, service: str, why: str) -> None:
         """Act without anybody waiting; a failure is logged."""
@@ -139,6 +138,7 @@ class ServiceDesk:
         while True:
             try:
                 await self.look()
+                self._nag.reset()
             except (BridgeError, OSError) as error:
                 self._nag.warn(f"services cannot be looked at: {error}")
             try:

@@ -21,7 +21,9 @@ case "$1" in
         printf 'Id=%s\nLoadState=not-found\nActiveState=inactive\nSubState=dead\n\n' "$unit"
       fi
     done;;
-  start|restart) name="${3%.service}"; echo "active running" > "$STATE/$name";;
+  start|restart) while [ -e "$STATE/slow" ]; do sleep 0.02; done
+    [ -e "$STATE/breaks" ] && { echo "Job for $3 failed because the control process exited with error code." >&2; exit 1; }
+    name="${3%.service}"; echo "active running" > "$STATE/$name";;
   stop) name="${3%.service}"; echo "inactive dead" > "$STATE/$name";;
 esac
 """

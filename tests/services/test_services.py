@@ -1,5 +1,6 @@
 """machine.services.*, shutdown and reboot: systemd, supervisord and nobody, with and without the right."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -329,3 +330,31 @@ async def test_an_error_of_a_power_device_is_no_switching(
     plug._failed(OSError("gone"))
     plug.see(True)  # by hand, while nobody saw it
     await until(lambda: machine.calls[1:] == ["start -- crowsnest.service"])
+
+
+async def test_a_service_that_hangs_holds_up_other_services_and_not_the_end_of_the_machine(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    bridge = await start(machine=SYSTEMD)
+    (machine.state / "slow").touch()
+    async with asyncio.TaskGroup() as group:
+        hanging = group.create_task(call(bridge, "machine.services.restart", service="klipper"))
+        await until(lambda: machine.calls)
+        waiting = group.create_task(call(bridge, "machine.services.stop", service="crowsnest"))
+        assert await call(bridge, "machine.shutdown") == "ok"
+        assert not hanging.done()
+        assert not waiting.done()
+        (machine.state / "slow").unlink()
+    assert machine.calls == ["restart -- klipper.service", "poweroff", "stop -- crowsnest.service"]
+
+
+async def test_what_systemd_could_not_do_is_told_in_its_words(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    bridge = await start(machine=SYSTEMD)
+    (machine.state / "breaks").touch()
+    with pytest.raises(
+        Refused, match=r"Job for klipper.service failed because the control process"
+    ) as caught:
+        await call(bridge, "machine.services.restart", service="klipper")
+    assert caught.value.code == 502
