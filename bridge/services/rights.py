@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-import getpass
 import logging
 import os
+import pwd
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,8 +47,8 @@ class Rights:
     def user(self) -> str:
         """Who the bridge runs as."""
         try:
-            return getpass.getuser()
-        except (KeyError, OSError):
+            return pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
             return str(os.getuid())
 
     async def run(self, *words: str, patience: float = PATIENCE, say: Say | None = None) -> Done:
