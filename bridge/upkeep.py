@@ -1,5 +1,6 @@
 """What is kept up to date: built, put on its topics, shown to Home Assistant, and announced."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +36,7 @@ from ha_discovery.rows_below import update_rows
 PROOF = ("-c", "import bridge.app")  # what a new version of the bridge has to be able to do
 TAKEN = (SYSTEM, FULL, REFRESH)
 KEY = "update"  # of the announcement
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 MOST = 8  # names in the title of one
 
 
@@ -141,8 +143,8 @@ def _foreman(bridge: Around, desk: ServiceDesk, rights: Rights) -> Foreman:
 
 
 def _component(name: str, one: UpdatedComponent, memory: Memory, releases: Releases) -> Component:
-    if name in TAKEN:
-        raise ConfigError(f"updates.components: '{name}' cannot be a component's name")
+    if name in TAKEN or NAME.fullmatch(name) is None:
+        raise ConfigError(f"updates.components: '{name[:40]}' cannot be a component's name")
     ours = name in OURSELVES
     made: Component
     match one:

@@ -188,7 +188,7 @@ async def test_a_file_of_one_s_own_is_not_overwritten_by_a_new_one(
     if way == "ignored":
         (upstream.clone / ".git/info/exclude").write_text("extras/\n")
     bridge = await begun(start, upstream)
-    with pytest.raises(Refused, match="your file extras.*is in the way"):
+    with pytest.raises(Refused, match=r"your file extras.*is in the way"):
         await updated(bridge)
     assert upstream.here == old
     assert target.is_symlink() or target.read_text() == "mine\n"

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 import time
 import venv
 import zipfile
@@ -138,9 +137,10 @@ class ReleaseHost:
             content = self.files.get(request.match_info["path"].removeprefix("files/"))
             if content is None:
                 return web.Response(status=404)
-            if self.serve is not None:
-                return await self.serve(request, content)
-            return web.Response(body=content)
+            return await self.serve(request, content) if self.serve else web.Response(body=content)
+        return self._described(request)
+
+    def _described(self, request: web.Request) -> web.Response:
         self.remaining -= 1
         limits = {
             "X-RateLimit-Limit": "60",
@@ -148,18 +148,15 @@ class ReleaseHost:
             "X-RateLimit-Reset": str(int(time.time()) + 600),
             **self.headers,
         }
-        if self.status != 200 or self.body:
-            return web.Response(status=self.status, body=self.body, headers=limits)
         found: Any = self.releases
         if request.path.endswith("/latest"):
             found = next((one for one in self.releases if not one["prerelease"] and not one["draft"]), None)
-            if found is None:
-                return web.Response(status=404, headers=limits)
-        body = json.dumps(found).encode()
+        body = self.body or json.dumps(found).encode()
         mark = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-        if request.headers.get("If-None-Match") == mark:
-            return web.Response(status=304, headers=limits)
-        return web.Response(body=body, headers={**limits, "ETag": mark})
+        status = 404 if found is None and not self.body and self.status == 200 else self.status
+        if status == 200 and request.headers.get("If-None-Match") == mark:
+            status, body = 304, b""
+        return web.Response(status=status, body=body, headers={**limits, "ETag": mark})
 
 
 @asynccontextmanager
@@ -266,6 +263,3 @@ def left_over(folder: Path) -> list[str]:
         for path in folder.iterdir()
         if path.name.startswith(".") and not path.name.endswith(".previous")
     ]
-
-
-PYTHON = sys.executable
