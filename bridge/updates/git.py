@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,15 @@ GLANCE = 0.2  # seconds between two looks for a git that another process has lef
 LOCKS = ("index", "HEAD", "ORIG_HEAD", "packed-refs", "config", "shallow")
 _HASH = re.compile(r"[0-9a-f]{40,64}")
 _FORMAT = "--format=%H%x00%an%x00%ct%x00%s%x00%b%x1e"
+
+
+@dataclass(frozen=True)
+class Here:
+    """What is checked out."""
+
+    commit: str
+    branch: str  # empty: none
+    dirty: bool
 
 
 class GitFailed(DeviceFailed):
@@ -105,6 +115,25 @@ class Git:
         """What it answers; empty when it fails."""
         done = await self.run(*words)
         return "" if done.code else done.out.strip()
+
+    async def here(self) -> "Here":
+        """What is checked out; GitFailed where that cannot be told."""
+        words = ("status", "--porcelain=v2", "--branch", "--untracked-files=no", "--ignore-submodules=none")
+        lines = (await self.ask(*words)).splitlines()
+        told = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
+        commit, branch = told.get("branch.oid", ""), told.get("branch.head", "")
+        if _HASH.fullmatch(commit) is None:
+            raise GitFailed("bad revision: no commit is checked out")
+        dirty = any(not line.startswith("# ") for line in lines)
+        return Here(commit, "" if branch == "(detached)" else branch, dirty)
+
+    async def options(self) -> dict[str, str]:
+        """The remotes and branches of its configuration, read as a file: what is damaged has them, too."""
+        file = self.path / ".git/config"
+        source = ("--file", str(file)) if file.is_file() else ()
+        text = await self.maybe("config", *source, "--null", "--get-regexp", r"^(remote|branch)\.")
+        entries = (entry.partition("\n") for entry in text.split("\0"))
+        return {key: value for key, _, value in entries if key}
 
     async def is_ancestor(self, old: str, new: str) -> bool:
         """Whether `new` comes after `old`, or is the same."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from bridge.app import build
+from bridge.config import convert
 from bridge.errors import ConfigError
 from bridge.klippy.simulator import Simulator, write_sample
 from tests.conftest import Running, Start
@@ -199,32 +201,31 @@ async def test_it_looks_by_itself_no_more_often_than_it_is_told_to(
     assert await again(now + 400 * 86_400, here) == 1  # that one was wrong for good
 
 
-@pytest.mark.parametrize(
-    ("components", "words"),
-    [
-        ({"system": {"type": "web"}}, "cannot be a component's name"),
-        ({"--upgrade": {"type": "python", "virtualenv": "/x"}}, "updates.components"),
-        ({"a/b": {"type": "web"}}, "updates.components"),
-        ({"a": {"type": "web", "repo": "../../x"}}, "updates.components.a.repo"),
-        ({"a": {"type": "git_repo", "origin": "--upload-pack=x"}}, "updates.components.a.origin"),
-        ({"a": {"type": "git_repo", "branch": "-f"}}, "updates.components.a.branch"),
-        ({"a": {"type": "git_repo", "pinned_commit": "HEAD"}}, "updates.components.a.pinned_commit"),
-        ({"a": {"type": "python", "virtualenv": "/x", "project": "-e"}}, "updates.components.a.project"),
-        ({"a": {"type": "web", "asset": "-o"}}, "updates.components.a.asset"),
-        ({"a": {"type": "zip", "requirements": "-r"}}, "updates.components.a.requirements"),
-        ({"a": {"type": "web", "persistent_files": ["../x"]}}, "updates.components.a.persistent_files"),
-        ({"a": {"type": "git_repo", "services": ["a; reboot"]}}, "updates.components.a.services"),
-        ({"a": {"type": "rpm"}}, "updates.components.a"),
-    ],
-)
-async def test_a_mistake_in_the_configuration_names_its_path(
-    start: Start, components: dict[str, dict[str, Any]], words: str
-) -> None:
-    whole = {name: {"path": "/x", "repo": "o/r", **one} for name, one in components.items()}
-    for one in whole.values():
-        if one["type"] in ("git_repo", "python"):
-            del one["repo"]
-        if one["type"] == "python":
-            del one["path"]
-    with pytest.raises(ConfigError, match=words):
-        await start(updates={"components": whole}, wait=False)
+MISTAKES: list[tuple[dict[str, dict[str, Any]], str]] = [
+    ({"system": {"type": "web"}}, "cannot be a component's name"),
+    ({"--upgrade": {"type": "python", "virtualenv": "/x"}}, "updates.components"),
+    ({"a/b": {"type": "web"}}, "updates.components"),
+    ({"a": {"type": "web", "repo": "../../x"}}, "updates.components.a.repo"),
+    ({"a": {"type": "git_repo", "origin": "--upload-pack=x"}}, "updates.components.a.origin"),
+    ({"a": {"type": "git_repo", "branch": "-f"}}, "updates.components.a.branch"),
+    ({"a": {"type": "git_repo", "pinned_commit": "HEAD"}}, "updates.components.a.pinned_commit"),
+    ({"a": {"type": "python", "virtualenv": "/x", "project": "-e"}}, "updates.components.a.project"),
+    ({"a": {"type": "web", "asset": "-o"}}, "updates.components.a.asset"),
+    ({"a": {"type": "zip", "requirements": "-r"}}, "updates.components.a.requirements"),
+    ({"a": {"type": "web", "persistent_files": ["../x"]}}, "updates.components.a.persistent_files"),
+    ({"a": {"type": "git_repo", "services": ["a; reboot"]}}, "updates.components.a.services"),
+    ({"a": {"type": "rpm"}}, "updates.components.a"),
+]
+
+
+def test_a_mistake_in_the_configuration_names_its_path(tmp_path: Path) -> None:
+    for components, words in MISTAKES:
+        whole = {name: {"path": "/x", "repo": "o/r", **one} for name, one in components.items()}
+        for one in whole.values():
+            if one["type"] in ("git_repo", "python"):
+                del one["repo"]
+            if one["type"] == "python":
+                del one["path"]
+        raw = {"instance": "x", "data": str(tmp_path), "updates": {"components": whole}}
+        with pytest.raises(ConfigError, match=words):
+            build(convert(raw, "test.yaml"), config_name="test.yaml", restart=lambda: None)

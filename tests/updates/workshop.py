@@ -51,13 +51,30 @@ class Upstream:
         self.tag("v0.1.0")
         git(folder, "clone", "--quiet", str(self.path), str(self.clone))
 
+    def many(self, count: int, tagged: dict[int, str]) -> None:
+        """A long history at once; each commit changes one file."""
+        lines = []
+        for number in range(count):
+            start = "from refs/heads/master^0\n" if number == 0 else ""
+            lines.append(
+                f"commit refs/heads/master\ncommitter Ada <ada@example.org> {1_700_000_000 + number} +0000\n"
+                f"data <<END\nnumber {number}\nEND\n{start}M 644 inline count\ndata <<END\n{number}\nEND\n"
+            )
+            if number in tagged:
+                lines.append(f"reset refs/tags/{tagged[number]}\nfrom refs/heads/master\n\n")
+        stream = "".join(lines)
+        subprocess.run(
+            ["git", "-C", str(self.path), "fast-import", "--quiet"], input=stream, text=True, check=True
+        )
+
     def commit(self, subject: str, files: dict[str, str] | None = None) -> str:
         for name, content in (files or {"main.py": f"print({time.time_ns()})\n"}).items():
             target = self.path / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(content)
-        git(self.path, "add", "--all")
-        git(self.path, "commit", "--quiet", "--message", subject)
+        if files is not None:
+            git(self.path, "add", "--all")
+        git(self.path, "commit", "--quiet", "--all", "--message", subject)
         return self.head
 
     def remove(self, name: str) -> None:
@@ -69,7 +86,7 @@ class Upstream:
 
     @property
     def head(self) -> str:
-        return git(self.path, "rev-parse", "HEAD")
+        return (self.path / ".git/refs/heads/master").read_text().strip()
 
     @property
     def here(self) -> str:
