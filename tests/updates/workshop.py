@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import time
 import venv
@@ -46,10 +47,25 @@ class Upstream:
     def __init__(self, folder: Path, name: str = "klipper") -> None:
         self.path, self.clone = folder / f"{name}.git", folder / name
         self.path.mkdir()
-        git(self.path, "init", "--quiet", "--initial-branch=master")
+        git(self.path, "init", "--quiet", "--initial-branch=master", "--template=")
+        (self.path / ".git/info").mkdir()
+        (self.path / ".git/hooks").mkdir()
         self.commit("first", {"main.py": "print(1)\n"})
         self.tag("v0.1.0")
-        git(folder, "clone", "--quiet", str(self.path), str(self.clone))
+        self._clone()
+
+    def _clone(self) -> None:
+        """As `git clone` does it, without its six processes."""
+        shutil.copytree(self.path, self.clone)
+        with (self.clone / ".git/config").open("a") as file:
+            file.write(
+                f'[remote "origin"]\n\turl = {self.path}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n'
+            )
+            file.write('[branch "master"]\n\tremote = origin\n\tmerge = refs/heads/master\n')
+        remote = self.clone / ".git/refs/remotes/origin"
+        remote.mkdir(parents=True)
+        (remote / "HEAD").write_text("ref: refs/remotes/origin/master\n")
+        shutil.copy(self.clone / ".git/refs/heads/master", remote / "master")
 
     def many(self, count: int, tagged: dict[int, str]) -> None:
         """A long history at once; each commit changes one file."""
