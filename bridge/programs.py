@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bridge.errors import DeviceFailed, NotFound, TimedOut
 
-LONGEST_LINE = 65_536  # bytes
+LONGEST_LINE = 1 << 20  # bytes; pip describes a package in one
 MOST = 4_000_000  # characters that are kept of one run
 PLAIN = {
     "LC_ALL": "C.UTF-8",  # what they say is read by us

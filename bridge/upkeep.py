@@ -131,7 +131,9 @@ def _foreman(bridge: Around, desk: ServiceDesk, rights: Rights) -> Foreman:
     memory = Memory(folder / "memory.json")
     releases = Releases(bridge.surroundings.outgoing, settings.api, settings.token)
     components: list[Component] = [System(manager(rights, folder))] if settings.system else []
-    components += [_component(name, one, memory, releases) for name, one in settings.components.items()]
+    for name, one in settings.components.items():
+        _check(name, one, bridge.config)
+        components.append(_component(name, one, memory, releases))
     return Foreman(
         components,
         memory,
@@ -142,9 +144,18 @@ def _foreman(bridge: Around, desk: ServiceDesk, rights: Rights) -> Foreman:
     )
 
 
-def _component(name: str, one: UpdatedComponent, memory: Memory, releases: Releases) -> Component:
+def _check(name: str, one: UpdatedComponent, config: Config) -> None:
     if name in TAKEN or NAME.fullmatch(name) is None:
         raise ConfigError(f"updates.components: '{name[:40]}' cannot be a component's name")
+    allowed = (KLIPPER, config.machine.klipper_service, *OURSELVES, *config.machine.services)
+    for service in one.services:
+        if service not in allowed:
+            raise ConfigError(
+                f"updates.components.{name}.services: '{service}' is not named in machine.services"
+            )
+
+
+def _component(name: str, one: UpdatedComponent, memory: Memory, releases: Releases) -> Component:
     ours = name in OURSELVES
     made: Component
     match one:

@@ -55,9 +55,10 @@ async def survey(git: Git, settings: GitRepo, *, fetch: bool) -> Survey:
     found = Survey()
     if not (git.path / ".git").exists():
         return replace(found, faults=[f"{git.path.name} is no git repository"])
-    options = await git.options()
-    found = replace(found, detected=True, address=options.get("remote.origin.url", ""))
+    found = replace(found, detected=True)
     try:
+        options = await git.options()
+        found = replace(found, address=options.get("remote.origin.url", ""))
         found = await _local(git, settings, found, options)
         if fetch and found.address:
             found = await _fetched(git, found)

@@ -214,6 +214,7 @@ MISTAKES: list[tuple[dict[str, dict[str, Any]], str]] = [
     ({"a": {"type": "zip", "requirements": "-r"}}, "updates.components.a.requirements"),
     ({"a": {"type": "web", "persistent_files": ["../x"]}}, "updates.components.a.persistent_files"),
     ({"a": {"type": "git_repo", "services": ["a; reboot"]}}, "updates.components.a.services"),
+    ({"a": {"type": "git_repo", "services": ["cups"]}}, "services: 'cups' is not named in machine.services"),
     ({"a": {"type": "rpm"}}, "updates.components.a"),
 ]
 

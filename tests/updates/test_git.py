@@ -121,6 +121,19 @@ async def test_many_commits_are_cut_at_thirty_and_older_ones_shown_by_their_tags
     assert subjects == [f"number {n}" for n in range(34, 4, -1)] + ["number 2"]
 
 
+async def test_whatever_a_commit_says_is_only_shown(start: Start, upstream: Upstream) -> None:
+    for words in ("\x1e\x1f\x1b[2J", "long " * 40_000, "a\n\n" + "line " * 400_000, "--format=%x00"):
+        git(upstream.path, "commit", "--quiet", "--allow-empty", "--file=-", typed=words)
+    git(upstream.path, "commit", "--quiet", "--allow-empty", "--message", "x", "--author=A\x1eB <a@b>")
+    bridge = await begun(start, upstream)
+    found = await component(bridge, "klipper", refresh=True)
+    assert found["commits_behind_count"] == 5
+    assert len(found["commits_behind"]) >= 2
+    assert len(str(found)) < 20_000
+    await updated(bridge)
+    assert upstream.here == upstream.head
+
+
 async def test_each_channel_is_followed(start: Start, upstream: Upstream) -> None:
     upstream.many(4, {0: "v0.2.0-rc1", 1: "v0.2.0-rc2"})
     for channel, version in CHANNELS:

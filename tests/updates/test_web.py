@@ -194,6 +194,10 @@ async def test_a_download_that_is_not_as_it_should_be_changes_nothing(
         assert (folder / "index.html").read_text() == "<p>v1.0.0", what
         assert left_over(folder.parent) == [], what
         assert not (tmp_path / "evil").exists()
+    odd = zipped({"release_info.json": "[" * 60_000, ".version": "v2.9\x1b[2J\n", "index.html": "odd"})
+    host.release("v2.9", odd)
+    await updated(bridge)
+    assert (await component(bridge, "fluidd"))["version"] == "v2.9[2J"
     beside(f"{RIGHT.upper()} *ui.zip")(made := host.release("v3.0.0", NEW))
     host.files["v3.0.0/ui.zip.sha256"] = f"{RIGHT.upper()} *ui.zip\n".encode()
     assert len(made["assets"]) == 2

@@ -30,10 +30,11 @@ PLAIN = {
 }
 
 
-def git(folder: Path, *words: str) -> str:
+def git(folder: Path, *words: str, typed: str | None = None) -> str:
     done = subprocess.run(
         ["git", "-C", str(folder), *words],
         env={**os.environ, **PLAIN},
+        input=typed,
         capture_output=True,
         text=True,
         check=True,
