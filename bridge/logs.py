@@ -22,6 +22,7 @@ SHORTEST_SECRET = 4  # characters; masking shorter ones would garble the log
 QUIET = {
     "aiohttp": logging.WARNING,
     "asyncio": logging.WARNING,
+    "watchfiles": logging.WARNING,
     "amqtt": logging.CRITICAL,
     "transitions": logging.CRITICAL,
     "passlib": logging.CRITICAL,

@@ -62,7 +62,7 @@ _FAN = Row(
     component="fan", field="speed", key="{slug}_fan", label="{name}", sends="{object}_speed",
     template=templates.above_zero("100", "0"), state_as=("state_topic", "state_value_template"),
     sends_as=("command_topic", "percentage_command_topic"),
-    also=(Also("speed", "percentage_state_topic", "percentage_value_template", templates.whole(100)),),
+    also=(Also("speed", "percentage_state_topic", "percentage_value_template", templates.whole_percent()),),
     extra={"payload_on": "100", "payload_off": "0"},
 )  # fmt: skip
 _SET_SPEED: Row = number(

@@ -38,9 +38,9 @@ def within(low: float, high: float, factor: float = 1, path: str = "", digits: i
     return f"{{%set v={inner}|float({NEVER}){scaled}%}}{{{{{shown} if {low:g}<=v<={high:g} else none}}}}"
 
 
-def whole(factor: float = 1) -> str:
-    """The number, scaled, without a fraction."""
-    return f"{{%set v={_number(VALUE)}%}}{{{{none if v is none else (v*{factor:g})|round|int}}}}"
+def whole_percent() -> str:
+    """A fraction of 1 as percentage without a fraction; of any other number Home Assistant complains."""
+    return f"{{%set v={VALUE}|float({NEVER})%}}{{{{(v*100)|round|int if 0<=v<=1 else none}}}}"
 
 
 def above_zero(yes: str, no: str) -> str:

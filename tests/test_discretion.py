@@ -21,6 +21,15 @@ from tests.wire import Ear, until
 
 BROKER, KEY, PASSWORD = "s3cret-broker", "s3cret-api-key", "s3cret-password"
 SERVICE, FEED, STRIP = "s3cret-service", "s3cret-feed", "s3cret-strip"
+PLUG, HUB, SPOOLMAN = "s3cret-plug", "s3cret-hub", "s3cret-spoolman"
+FAILURES = (
+    "'phone' could not deliver",
+    "feed 'news'",
+    "light strip 'lights'",
+    "power device plug",
+    "power device hub",
+    "Spoolman",
+)
 TRACES = re.compile(r"Traceback|File \"|site-packages|\.py\b|line \d+, in ")
 
 
@@ -54,6 +63,17 @@ async def planted(start: Start) -> AsyncIterator[Planted]:
         notifiers={"phone": {"url": f"json://127.0.0.1:1/{SERVICE}", "retry": 0.01}},
         announcements={"feeds": {"news": f"http://me:{FEED}@127.0.0.1:1/x.xml"}},
         wled={"lights": {"type": "http", "address": f"http://me:{STRIP}@127.0.0.1:1"}},
+        power={
+            "plug": {"type": "http", "preset": "tasmota", "address": "127.0.0.1:1", "password": PLUG},
+            "hub": {
+                "type": "http",
+                "preset": "homeassistant",
+                "address": "127.0.0.1:1",
+                "device": "a.b",
+                "token": HUB,
+            },
+        },
+        spoolman={"server": f"http://me:{SPOOLMAN}@127.0.0.1:1"},
     )
     async with aiohttp.ClientSession() as session:
         yield Planted(bridge, session)
@@ -77,7 +97,7 @@ async def test_nothing_that_comes_out_holds_a_secret(
         house.bridge.bridge.health.publish()
         await mqtt.message(house.bridge.topics.health)
         klippy.printer.called.emit(RemoteCall("notify", {"name": "phone", "message": "hello"}))
-        for text in ("'phone' could not deliver", "feed 'news'", "light strip 'lights'"):
+        for text in FAILURES:
             await until(lambda text=text: text in caplog.text)
         secrets = [
             BROKER,
@@ -86,6 +106,9 @@ async def test_nothing_that_comes_out_holds_a_secret(
             SERVICE,
             FEED,
             STRIP,
+            PLUG,
+            HUB,
+            SPOOLMAN,
             token,
             refresh,
             user.password,
@@ -116,8 +139,9 @@ async def everything_that_looks(house: Planted) -> None:
     for method in methods:
         if method.access is Access.READ and not any(p.required for p in method.schema.params.values()):
             await house.call(method.name)
+    sections = (await house.call("server.config"))["result"]["config"]
+    assert {"power plug", "power hub", "spoolman", "job_queue", "wled lights"} <= set(sections)
     for name in (
-        "server.config",
         "server.database.list",
         "access.users.list",
         "access.info",

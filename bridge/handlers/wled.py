@@ -291,10 +291,10 @@ def _lit(command: LightCommand, strip: Strip) -> Wish:
 
 
 def _light(strip: Strip) -> LightState:
-    mode: Any = strip.settings.color_order.lower()
     state = strip.state if strip.error is None else None
     if state is None:
-        return LightState(state=None, brightness=None, color_mode=mode, color=None)
+        return LightState(state=None, brightness=None)
+    mode: Any = strip.settings.color_order.lower()
     color = dict(zip(mode, (*state.color, 0), strict=False))
     brightness = state.brightness if state.brightness >= 0 else None
     return LightState("ON" if state.on else "OFF", brightness, mode, color)

@@ -10,7 +10,7 @@ import msgspec
 from bridge.config import MqttState
 from bridge.jobs.watch import JobWatch
 from bridge.klippy.state import Klippy, KlippyInfo
-from bridge.klippy.status import StatusCache, StatusDelta, restrict
+from bridge.klippy.status import Status, StatusCache, StatusDelta, restrict
 from bridge.mqtt.link import MqttLink
 from bridge.mqtt.payloads import Combined, JobCurrent, StateValue
 from bridge.mqtt.payloads import KlippyInfo as KlippyPayload
@@ -57,7 +57,7 @@ class MqttOutlet:
         klippy.changed.connect(self._state)
         klippy.available_changed.connect(lambda _none: self._say_availability())
         cache.changed.connect(self._status)
-        jobs.changed.connect(lambda _change: self._pace())
+        jobs.changed.connect(lambda _change: self._job())
 
     async def open(self) -> None:
         """Nothing to acquire."""
@@ -145,14 +145,21 @@ class MqttOutlet:
         mine = restrict(delta.status, self._fields)
         if not mine:
             return
+        if self._link.up and self._combined:
+            self._link.post(self._topics.combined, _encode(Combined(delta.eventtime, mine)), qos=0)
+        self._offer(mine)
+
+    def _job(self) -> None:
+        """The job's state is on its topic before its event: who hears the event may look."""
+        self._offer(restrict(self._cache.snapshot({"print_stats": ["state"]}), self._fields))
+        self._pace()
+
+    def _offer(self, status: Status) -> None:
         now = time.monotonic()
-        for name, fields in mine.items():
+        for name, fields in status.items():
             for field, value in fields.items():
                 self._quiet.offer(now, name, field, value)
-        if self._link.up:
-            if self._combined:
-                self._link.post(self._topics.combined, _encode(Combined(delta.eventtime, mine)), qos=0)
-            self._flush()
+        self._flush()
 
     def _flush(self) -> None:
         """Publish what may go out now, and come back for the rest."""

@@ -263,13 +263,16 @@ class LightCommand(Payload, frozen=True):
     color: LightColor | None = None
 
 
-class LightState(Payload, frozen=True):
-    """A light as it is; `color` is the one it shows at full brightness, and while it is off the last one."""
+class LightState(Payload, frozen=True, omit_defaults=True):
+    """A light as it is; `color` is the one it shows at full brightness, and while it is off the last one.
+
+    What is not known is left out: Home Assistant warns of a colour that is null.
+    """
 
     state: Literal["ON", "OFF"] | None
     brightness: Annotated[int, Meta(ge=0, le=255)] | None
-    color_mode: Literal["brightness", "rgb", "rgbw"]
-    color: dict[str, int] | None
+    color_mode: Literal["brightness", "rgb", "rgbw"] | None = None
+    color: dict[str, int] | None = None
 
 
 class MacroCommand(Payload, frozen=True, forbid_unknown_fields=True):

@@ -219,7 +219,7 @@ _CHECKS = {
     ("number", ""): lambda part, state: _is_number(state) and part["min"] <= float(state) <= part["max"],
     ("select", ""): lambda part, state: state in part["options"],
     ("fan", "state_value_template"): lambda part, state: state in (part["payload_on"], part["payload_off"]),
-    ("fan", "percentage_value_template"): lambda _part, state: state.lstrip("-").isdigit(),
+    ("fan", "percentage_value_template"): lambda _part, state: state.isdigit() and int(state) <= 100,
     ("climate", "temperature_state_template"): lambda _part, state: _is_number(state),
     ("climate", "current_temperature_template"): lambda _part, state: _is_number(state),
     ("climate", "mode_state_template"): lambda part, state: state in part["modes"],

@@ -12,7 +12,7 @@ import pytest
 from bridge.decoding import MAX_DEPTH, decode
 from bridge.errors import ParseError, TooDeep
 from bridge.http_compat.pipe import Limits
-from bridge.http_compat.wire import MAX_HEADERS, MAX_LINE
+from bridge.http_compat.wire import FIRST, MAX_HEADERS, MAX_LINE
 from tests.http_compat.house import House, house
 from tests.http_compat.test_app import talk
 from tests.wire import until
@@ -157,3 +157,20 @@ async def test_requests_in_flight_on_one_websocket_are_bounded_and_counted(tmp_p
 async def test_no_answer_is_guessed_at_by_a_browser(bare: House, verb: str, path: str) -> None:
     _, _, headers = await bare.fetch(verb, path)
     assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("drip", [b"", b"X"], ids=["silence", "a byte a second"])
+async def test_a_first_request_that_does_not_come_is_not_waited_for(bare: House, drip: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", bare.door.port)
+    begun = asyncio.get_running_loop().time()
+    with contextlib.closing(writer):
+        end = asyncio.ensure_future(reader.read())
+        writer.write(b"GET /server/info HTTP/1.1\r\nHost: localhost\r\nX-Slow: " if drip else b"")
+        while not end.done():
+            await asyncio.wait({end}, timeout=1)
+            with contextlib.suppress(OSError):
+                writer.write(drip)
+    assert not end.exception()
+    assert FIRST - 1 < asyncio.get_running_loop().time() - begun < FIRST + 5
+    assert (await bare.fetch("GET", "/sample/raw"))[0] == 200

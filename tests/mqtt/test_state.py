@@ -95,6 +95,15 @@ async def test_offline_is_the_first_word_of_an_emergency_stop(bridge: Running, m
     assert mqtt.latest(bridge.topics.klippy_info).json["state"] == "shutdown"
 
 
+async def test_who_hears_an_event_of_a_job_finds_its_state(start: Start, fake: FakeKlippy, mqtt: Ear) -> None:
+    bridge = await start()
+    state = bridge.topics.state("print_stats", "state")
+    for word, event in (("printing", "started"), ("paused", "paused"), ("complete", "complete")):
+        fake.push(print_stats={"state": word, "filename": "a.gcode"})
+        await mqtt.message(bridge.topics.event(f"print_{event}"))
+        assert mqtt.latest(state).json["value"] == word
+
+
 async def test_offline_is_the_first_word_when_a_print_dies_with_klippy(
     start: Start, fake: FakeKlippy, mqtt: Ear
 ) -> None:

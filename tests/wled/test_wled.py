@@ -190,9 +190,14 @@ async def test_a_strip_on_a_serial_cable(start: Start) -> None:
         assert (await call(bridge, "server.info"))["components"]
 
 
-async def test_a_port_that_is_not_there_keeps_nobody_from_starting(start: Start) -> None:
+async def test_a_port_that_is_not_there_keeps_nobody_from_starting(start: Start, mqtt: Ear) -> None:
     bridge = await start(wled={"lights": {"type": "serial", "port": "/dev/ttyNothing"}}, wait=False)
     await until(lambda: bridge.bridge.companions.strips.get("lights").error)
+    shown = await mqtt.message(bridge.topics.control_state("wled_lights"))
+    assert shown.json == {
+        "state": None,
+        "brightness": None,
+    }  # a colour that is null makes Home Assistant warn
     with pytest.raises(Refused, match="/dev/ttyNothing is not open"):
         await set_strip(bridge, "on")
 
