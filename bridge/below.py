@@ -1,5 +1,6 @@
 """The machine below: host, services, updates, logs; built, and put on their topics."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +27,15 @@ from bridge.power.rack import Rack
 from bridge.rpc import Access
 from bridge.services.choose import provider
 from bridge.services.desk import KLIPPER, ServiceDesk
+from bridge.services.provider import NOBODY
 from bridge.services.rights import Rights
 from bridge.surroundings import Surroundings
 from bridge.upkeep import Upkeep
 from ha_discovery.publisher import Discovery
+
+log = logging.getLogger(__name__)
+
+SWITCHED = ("on", "off")
 
 
 def _nothing() -> None:
@@ -92,10 +98,11 @@ class Below:
 
     async def open(self) -> None:
         """Say what there is."""
-        self._controls.register(
-            button("host_reboot", "Host reboot", self._reboot, always=True, access=Access.ADMIN),
-            button("host_shutdown", "Host shutdown", self._shutdown, always=True, access=Access.ADMIN),
-        )
+        if self.desk.provider.ends_machine:
+            self._controls.register(
+                button("host_reboot", "Host reboot", self._reboot, always=True, access=Access.ADMIN),
+                button("host_shutdown", "Host shutdown", self._shutdown, always=True, access=Access.ADMIN),
+            )
 
     async def run(self) -> None:
         """Nothing by itself."""
@@ -124,7 +131,9 @@ class Bound:
 
     def __init__(self, desk: ServiceDesk, config: Config, rack: Rack) -> None:
         self._desk = desk
-        self._states = {name: device.state for name, device in rack.devices.items()}
+        self._states = {
+            name: device.state for name, device in rack.devices.items() if device.state in SWITCHED
+        }
         allowed = (KLIPPER, config.machine.klipper_service, *config.machine.services)
         for name, one in config.power.items():
             for service in one.bound_services:
@@ -132,11 +141,18 @@ class Bound:
                     raise ConfigError(
                         f"power.{name}.bound_services: '{service}' is not named in machine.services"
                     )
+            if one.bound_services and desk.provider.name == NOBODY:
+                log.warning(
+                    "power.%s.bound_services: nobody runs services on this machine (machine.provider)", name
+                )
         rack.changed.connect(self._changed)
 
     def _changed(self, device: Device) -> None:
-        was, self._states[device.name] = self._states[device.name], device.state
-        if {was, device.state} != {"on", "off"}:
+        was = self._states.get(device.name)
+        if device.state not in SWITCHED:
+            return  # what it was before an error stays what it is compared with
+        self._states[device.name] = device.state
+        if was in (None, device.state):
             return
         for service in device.settings.bound_services:
             self._desk.begin(

@@ -19,6 +19,7 @@ from bridge.gcode.library import Library
 from bridge.handlers.controls import Controls
 from bridge.handlers.job_queue import JobQueue, QueueStatus
 from bridge.handlers.machine import Machine
+from bridge.host.kernel import told
 from bridge.host.load import ProcStats
 from bridge.jobs.ledger import Ledger
 from bridge.jobs.watch import JobWatch
@@ -145,7 +146,7 @@ class HostReader:
         flags = None if stats.throttled_state is None else stats.throttled_state.flags
         return HostStats(
             cpu=round(stats.system_cpu_usage.get("cpu", 0.0)),
-            load=round(os.getloadavg()[0], 2),
+            load=round(told(os.getloadavg, (0.0, 0.0, 0.0))[0], 2),
             memory=round(memory.used / memory.total * 100, 1) if memory.total else None,
             memory_free=memory.available // KIB,
             cpu_temperature=None if stats.cpu_temp is None else round(stats.cpu_temp, 1),

@@ -7,6 +7,18 @@ from msgspec import Meta
 
 from bridge.config.section import Section
 
+# what runs beside Klipper on machines of printers; each is offered where it is there
+COMPANIONS = (
+    "KlipperScreen",
+    "MoonCord",
+    "crowsnest",
+    "klipper_mcu",
+    "moonraker-obico",
+    "moonraker-telegram-bot",
+    "octoeverywhere",
+    "sonar",
+    "webcamd",
+)
 ServiceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9@_.:-]{0,63}$")]
 
 
@@ -20,7 +32,7 @@ class Machine(Section, frozen=True):
     services: Annotated[
         list[ServiceName],
         Meta(description="services that may be started and stopped, beside Klipper's"),
-    ] = msgspec.field(default_factory=list)
+    ] = msgspec.field(default_factory=lambda: list(COMPANIONS))
     klipper_service: Annotated[
         ServiceName | None,
         Meta(description="name of Klipper's service; null: the one its process belongs to, else klipper"),

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import msgspec
 from msgspec import Meta
@@ -63,12 +63,24 @@ class Logs:
         path = self._klippy_log()
         aside = path.with_name(f"{path.name}.{time.strftime('%Y-%m-%d-%H%M%S')}")
         try:
-            shutil.copyfile(path, aside)
-            with path.open("r+b") as file:
-                file.truncate(0)
+            with path.open("r+b") as file, aside.open("xb") as copy:
+                _move(file, copy, aside)
             for old in sorted(path.parent.glob(f"{path.name}.????-??-??-??????"))[:-KEPT]:
                 old.unlink()
+        except FileExistsError:
+            return "klippy.log: it was put aside a moment ago"
         except OSError as error:
             return f"klippy.log: {error.strerror or error}"
         log.info("Klipper's log was put aside as %s", aside.name)
         return ""
+
+
+def _move(file: BinaryIO, copy: BinaryIO, aside: Path) -> None:
+    """All of it or, on a full disk, nothing."""
+    try:
+        shutil.copyfileobj(file, copy)
+        copy.flush()
+    except OSError:
+        aside.unlink()
+        raise
+    file.truncate(0)

@@ -2,18 +2,15 @@
 
 import asyncio
 import logging
-import shutil
 from typing import Any
 
 import msgspec
 
 from bridge.clients import SocketTable
-from bridge.errors import BridgeError
 from bridge.host.about import about
 from bridge.host.kernel import Kernel
 from bridge.host.load import Load, ProcStats
-from bridge.host.throttle import PROGRAM, Firmware, Throttled
-from bridge.programs import output
+from bridge.host.throttle import Firmware, Throttled, ask
 from bridge.rpc import Access, Call, Notice, rpc
 from bridge.services.desk import OURSELVES, ServiceDesk
 
@@ -44,7 +41,7 @@ class Machine:
         )
         self._sockets, self._desk, self._kernel = sockets, desk, kernel
         self._load = Load(kernel)
-        self._firmware = Firmware(kernel, _ask_firmware)
+        self._firmware = Firmware(kernel, ask)
         self._about: dict[str, Any] = {}
         self._described = -DESCRIBED_FOR
 
@@ -73,7 +70,7 @@ class Machine:
         if now - self._described >= DESCRIBED_FOR:
             self._about = await asyncio.to_thread(about, self._kernel)
             self._described = now
-        states = self._desk.states or await self._desk.look()
+        states = await self._desk.known()
         return SystemInfo(
             {
                 **self._about,
@@ -106,14 +103,3 @@ class Machine:
             return
         log.warning("the machine's firmware tells of: %s", ", ".join(now.flags) or "nothing any more")
         self.throttled.emit(now)
-
-
-async def _ask_firmware() -> str:
-    program = shutil.which(PROGRAM)
-    if program is None:
-        return ""
-    try:
-        return await output(program, "get_throttled", patience=5)
-    except BridgeError as error:
-        log.info("the firmware does not tell of throttling: %s", error)
-        return ""

@@ -83,7 +83,8 @@ class Services:
     ) -> SudoInfo:
         """Whom the bridge runs as, and whether sudo lets it through."""
         access = await self._rights.check() if check_access else None
-        return SudoInfo(access, self._rights.user, sudo_requested=False, request_messages=[])
+        missed = [f"sudo has to let the bridge do `{words}`" for words in self._rights.missed]
+        return SudoInfo(access, self._rights.user, sudo_requested=bool(missed), request_messages=missed)
 
     @rpc(
         "machine.sudo.password",

@@ -17,6 +17,7 @@ CONTAINERS = {
     "/.dockerenv": "docker",
     "/run/.containerenv": "podman",
     "/proc/vz": "openvz",
+    "/var/run/secrets/kubernetes.io": "kubernetes",
 }
 # words of the machine's own name for itself -> what it runs in
 MACHINES = {

@@ -23,6 +23,7 @@ FRAME = struct.Struct("=IB3x8s")  # id, length, data
 UUID_END, WHOLE = 7, 8
 APPLICATIONS = {0x01: "Klipper", 0x11: "Katapult"}
 PATIENCE = 2.0  # seconds in which all have answered
+FASTEST = 10_000_000  # bits a second
 MOST = 128  # answers that are taken
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
@@ -58,13 +59,16 @@ def _bit_rates() -> dict[str, int]:
     program = shutil.which("ip")
     if program is None:
         return {}
-    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(
+        OSError, subprocess.SubprocessError, ArithmeticError, LookupError, TypeError, ValueError
+    ):
         command = [program, "-details", "-json", "link", "show", "type", "can"]
         answer = subprocess.run(command, capture_output=True, timeout=2, check=True)  # noqa: S603 - fixed words
-        return {
+        rates = {
             one["ifname"]: int(one["linkinfo"]["info_data"]["bittiming"]["bitrate"])
             for one in json.loads(answer.stdout)
         }
+        return {name: rate for name, rate in rates.items() if 0 < rate <= FASTEST}
     return {}
 
 

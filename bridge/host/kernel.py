@@ -1,5 +1,6 @@
-"""What the kernel tells in files: always small, and any of them may be missing."""
+"""What the kernel tells in files: always small, and any of them may be missing or hold nonsense."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,17 @@ import psutil
 
 T = TypeVar("T")
 LARGEST = 65_536  # bytes that are read of one file
-MISSING = (OSError, psutil.Error, RuntimeError, NotImplementedError, AttributeError, LookupError, ValueError)
+LONGEST_NUMBER = 15  # digits; what has more of them fits no answer
+MISSING = (
+    OSError,
+    psutil.Error,
+    RuntimeError,
+    NotImplementedError,
+    AttributeError,
+    LookupError,
+    ValueError,
+    ArithmeticError,
+)
 
 
 @dataclass(frozen=True)
@@ -25,22 +36,23 @@ class Kernel:
     def text(self, name: str) -> str:
         """A small file without blanks and NULs around it; empty where there is none."""
         try:
-            with self.path(name).open("rb") as file:
+            with open(self.path(name), "rb", opener=_at_once) as file:
                 return file.read(LARGEST).decode(errors="replace").strip("\0 \t\r\n")
         except OSError:
             return ""
 
     def number(self, name: str, base: int = 10) -> int | None:
         """A file that holds a whole number."""
+        text = self.text(name)
         try:
-            return int(self.text(name), base)
+            return int(text, base) if len(text) <= LONGEST_NUMBER else None
         except ValueError:
             return None
 
     def names(self, folder: str) -> list[str]:
-        """What is in a folder, in the order of names."""
+        """What is in a folder, in the order of names; not those that no text can hold."""
         try:
-            return sorted(entry.name for entry in self.path(folder).iterdir())
+            return sorted(entry.name for entry in self.path(folder).iterdir() if entry.name.isprintable())
         except OSError:
             return []
 
@@ -65,6 +77,11 @@ class Kernel:
             for name in self.names(folder)
             if (target := self.target(f"{folder}/{name}")) is not None
         }
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for somebody at the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def told(read: Callable[[], T], otherwise: T) -> T:

@@ -13,6 +13,7 @@ from bridge.host.throttle import Throttled
 
 SAMPLES = 30
 ZONE = "/sys/class/thermal/thermal_zone0/temp"
+COLDEST, HOTTEST = -100_000, 300_000  # thousandths of a degree that a processor can have
 SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "soc_thermal", "acpitz")  # of other machines
 
 
@@ -114,8 +115,10 @@ class Load:
         )
 
     def _temperature(self) -> float | None:
-        text = self._kernel.text(ZONE)
-        return told(lambda: round(int(text) / 1000, 2), None) if text else told(_sensor, None)
+        if not self._kernel.exists(ZONE):
+            return told(_sensor, None)
+        found = self._kernel.number(ZONE)
+        return None if found is None or not COLDEST <= found <= HOTTEST else round(found / 1000, 2)
 
 
 def _cores() -> list[float]:

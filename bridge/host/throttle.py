@@ -1,11 +1,18 @@
 """Whether a Raspberry Pi holds itself back, as its firmware says."""
 
+import logging
+import re
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
 
+from bridge.errors import BridgeError
 from bridge.host.kernel import Kernel
+from bridge.programs import output
+
+log = logging.getLogger(__name__)
 
 FIRMWARE = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 PROGRAM = "vcgencmd"
@@ -19,6 +26,8 @@ FLAGS = {
     18: "Previously Throttled",
     19: "Previously Temperature Limited",
 }
+
+_BITS = re.compile(r"[0-9a-f]{1,8}")
 
 Ask = Callable[[], Awaitable[str]]  # what the program answers; empty where there is none
 
@@ -37,11 +46,20 @@ def throttled(bits: int) -> Throttled:
 
 def parsed(answer: str) -> int | None:
     """The bits of `throttled=0x50005`, or of the kernel's plain `50005`."""
-    text = answer.strip().rpartition("=")[2]
+    text = answer.strip().rpartition("=")[2].strip().lower().removeprefix("0x")
+    return int(text, 16) if _BITS.fullmatch(text) else None
+
+
+async def ask() -> str:
+    """What the firmware's own program answers; empty where there is none, or it fails."""
+    program = shutil.which(PROGRAM)
+    if program is None:
+        return ""
     try:
-        return int(text, 16)
-    except ValueError:
-        return None
+        return await output(program, "get_throttled", patience=5)
+    except BridgeError as error:
+        log.info("the firmware does not tell of throttling: %s", error)
+        return ""
 
 
 @dataclass

@@ -48,7 +48,7 @@ class ServiceDesk:
         if self._klipper is not None:
             return self._klipper
         process = self._klippy_process()
-        return (process and self._unit_of(str(process))) or KLIPPER
+        return (process and self._is_klippy(process) and self._unit_of(str(process))) or KLIPPER
 
     @property
     def own(self) -> str:
@@ -82,6 +82,16 @@ class ServiceDesk:
             self.changed.emit({**news, **gone})
         return known
 
+    async def known(self) -> States:
+        """The states as they were last seen; those of a machine that does not tell are left out."""
+        if self.states:
+            return self.states
+        try:
+            return await self.look()
+        except (BridgeError, OSError) as error:
+            self._nag.warn(f"services cannot be looked at: {error}")
+            return {OURSELVES[0]: RUNNING}
+
     async def act(self, action: Action, service: str) -> None:
         """Start, stop or restart a service of the allow-list; ourselves are only restarted."""
         if service in (*OURSELVES, self.own):
@@ -102,8 +112,7 @@ class ServiceDesk:
     async def power(self, action: PowerAction) -> None:
         """Shut the machine down, or boot it again."""
         log.warning("this machine is told to %s", action)
-        async with self._turn:
-            await self.provider.power(action)
+        await self.provider.power(action)  # it does not wait for a service that hangs
 
     def begin(self, action: Action, service: str, why: str) -> None:
         """Act without anybody waiting; a failure is logged."""
@@ -129,6 +138,7 @@ class ServiceDesk:
         while True:
             try:
                 await self.look()
+                self._nag.reset()
             except (BridgeError, OSError) as error:
                 self._nag.warn(f"services cannot be looked at: {error}")
             try:
@@ -137,6 +147,10 @@ class ServiceDesk:
             except TimeoutError:
                 continue
             self._look.clear()
+
+    def _is_klippy(self, process: int) -> bool:
+        """Whether that is a process of this machine: Klippy in a container counts in numbers of its own."""
+        return "klippy" in self._kernel.text(f"/proc/{process}/cmdline")
 
     def _unit_of(self, process: str) -> str | None:
         """The unit that a process of this machine belongs to, by its control group."""

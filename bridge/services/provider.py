@@ -8,6 +8,7 @@ from bridge.errors import Conflict
 
 Action = Literal["start", "stop", "restart"]
 PowerAction = Literal["shutdown", "reboot"]
+NOBODY = "none"
 
 
 class ServiceState(msgspec.Struct, frozen=True):
@@ -21,10 +22,11 @@ class Provider(Protocol):
     """One way to have services."""
 
     name: str  # as system_info has it
+    ends_machine: bool  # whether it can shut the machine down
     pace: float  # seconds between two looks that cost little enough
 
     async def states(self, services: list[str]) -> dict[str, ServiceState]:
-        """Those that exist, and how they are."""
+        """Those that exist, and how they are; an error when nobody tells."""
 
     async def act(self, action: Action, service: str) -> None:
         """Do it, or say why not."""
@@ -36,7 +38,8 @@ class Provider(Protocol):
 class Nobody:
     """A machine on which nobody runs services that could be asked, such as most containers."""
 
-    name = "none"
+    name = NOBODY
+    ends_machine = False
     pace = 3600.0
 
     async def states(self, services: list[str]) -> dict[str, ServiceState]:  # noqa: ARG002 - as all providers

@@ -1,18 +1,21 @@
 """What only root may do: as root, else by sudo, else refused with the remedy."""
 
 import asyncio
-import getpass
+import contextlib
 import logging
 import os
+import pwd
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from bridge.errors import Conflict, DeviceFailed, Forbidden
+from bridge.errors import Conflict, DeviceFailed, Forbidden, TimedOut
 from bridge.programs import Done, Say, run
 
 log = logging.getLogger(__name__)
 
 ROOT = 0
+MOST_MISSED = 10
 PATIENCE = 90.0  # seconds a service may take to start or stop
 # what programs say when the right is missing
 REFUSALS = (
@@ -36,6 +39,7 @@ class Rights:
     """Runs a command with the rights it needs; the password of sudo is kept in memory alone."""
 
     def __init__(self, password: str | None) -> None:
+        self.missed: dict[str, None] = {}  # what was refused, for whoever can give the password
         self._password = password
         self._turn = asyncio.Lock()
 
@@ -43,8 +47,8 @@ class Rights:
     def user(self) -> str:
         """Who the bridge runs as."""
         try:
-            return getpass.getuser()
-        except (KeyError, OSError):
+            return pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
             return str(os.getuid())
 
     async def run(self, *words: str, patience: float = PATIENCE, say: Say | None = None) -> Done:
@@ -80,11 +84,20 @@ class Rights:
             return True
         if shutil.which("sudo") is None:
             return False
-        try:
-            await self.as_root("true", patience=10)
-        except (Forbidden, DeviceFailed):
-            return False
-        return True
+        return await self._passes("true")
+
+    async def may(self, words: Sequence[str], harmless: Sequence[str]) -> str:
+        """What lets us do it: root, polkit or sudo; empty: nothing does.
+
+        `harmless` is a command that polkit lets through by the same rule and that changes nothing.
+        """
+        if os.getuid() == ROOT:
+            return "root"
+        if shutil.which(harmless[0]) is not None:
+            with contextlib.suppress(DeviceFailed, TimedOut):
+                if not (await run(*harmless, patience=10)).code:
+                    return "polkit"
+        return "sudo" if shutil.which("sudo") and await self._passes("-l", *words) else ""
 
     async def learn(self, password: str) -> str:
         """Take over a password of sudo's that is right."""
@@ -98,8 +111,17 @@ class Rights:
             if done.code:
                 raise Forbidden("sudo does not take this password")
             self._password = password
+            self.missed.clear()
         log.info("sudo has taken the password that was given; it is kept until the bridge ends")
         return "Sudo password successfully set."
+
+    async def _passes(self, *words: str) -> bool:
+        typed = None if self._password is None else self._password + "\n"
+        try:
+            done = await run(*self._sudo(words), *words, typed=typed, patience=10)
+        except (DeviceFailed, Forbidden, TimedOut):
+            return False
+        return not done.code
 
     def _sudo(self, words: tuple[str, ...]) -> tuple[str, ...]:
         sudo = self._found_sudo(words)
@@ -112,6 +134,9 @@ class Rights:
         return path
 
     def _refused(self, words: tuple[str, ...]) -> Forbidden:
+        self.missed[words_of(words)] = None
+        while len(self.missed) > MOST_MISSED:
+            del self.missed[next(iter(self.missed))]
         return Forbidden(
             f"The user '{self.user}' may not do `{words_of(words)}`; nothing was changed. Install the rule "
             "of docs/machine.md for polkit, or let sudo do it without a password"

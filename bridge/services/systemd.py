@@ -2,32 +2,30 @@
 
 from typing import Literal
 
-from bridge.errors import DeviceFailed, NotFound, TimedOut
 from bridge.programs import found, output
 from bridge.services.provider import Action, PowerAction, ServiceState
 from bridge.services.rights import Rights
 
+SYSTEMD = "systemd_cli"
 PROPERTIES = "--property=Id,LoadState,ActiveState,SubState"
 
 
 class Systemd:
     """What `systemctl` can do."""
 
-    name = "systemd_cli"
+    name = SYSTEMD
+    ends_machine = True
     pace = 10.0
 
     def __init__(self, rights: Rights, ending: Literal["poweroff", "halt"]) -> None:
         self._rights, self._ending = rights, ending
 
     async def states(self, services: list[str]) -> dict[str, ServiceState]:
-        """Those that are loaded, and how they are; none when systemd does not answer."""
+        """Those that are loaded, and how they are."""
         units = [f"{name}.service" for name in services]
         if not units:
             return {}
-        try:
-            text = await output(found("systemctl"), "show", PROPERTIES, "--", *units, patience=10)
-        except (DeviceFailed, NotFound, TimedOut):
-            return {}
+        text = await output(found("systemctl"), "show", PROPERTIES, "--", *units, patience=10)
         known = {}
         for block in text.split("\n\n"):
             lines = dict(line.partition("=")[::2] for line in block.splitlines())

@@ -8,6 +8,7 @@ import pytest
 SYSTEMCTL = r"""
 case "$1" in --no-ask-password) shift;; esac
 echo "$*" >> "$STATE/calls"
+[ -e "$STATE/deaf" ] && { echo "Failed to connect to bus: No such file or directory" >&2; exit 1; }
 [ -e "$STATE/denied" ] && [ "$1" != show ] && { echo "Failed to $1: Interactive authentication required." >&2; exit 1; }
 case "$1" in
   show)
@@ -20,7 +21,9 @@ case "$1" in
         printf 'Id=%s\nLoadState=not-found\nActiveState=inactive\nSubState=dead\n\n' "$unit"
       fi
     done;;
-  start|restart) name="${3%.service}"; echo "active running" > "$STATE/$name";;
+  start|restart) while [ -e "$STATE/slow" ]; do sleep 0.02; done
+    [ -e "$STATE/breaks" ] && { echo "Job for $3 failed because the control process exited with error code." >&2; exit 1; }
+    name="${3%.service}"; echo "active running" > "$STATE/$name";;
   stop) name="${3%.service}"; echo "inactive dead" > "$STATE/$name";;
 esac
 """
@@ -28,8 +31,12 @@ SUPERVISORCTL = r"""
 echo "$*" >> "$STATE/calls"
 case "$1" in
   status) printf 'klipper   RUNNING   pid 12, uptime 0:00:10\nprinter:webcam   STOPPED   Nov 21 03:00 AM\n'; exit 3;;
-  restart) [ "$2" = klipper ] && echo "klipper: started" || { echo "$2: ERROR (no such process)"; exit 1; };;
+  restart) case "$2" in klipper|printer:webcam) echo "$2: started";; *) echo "$2: ERROR (no such process)"; exit 1;; esac;;
 esac
+"""
+PKCHECK = r"""
+echo "pkcheck $*" >> "$STATE/calls"
+[ -e "$STATE/polkit" ]
 """
 SUDO = r"""
 echo "sudo $*" >> "$STATE/calls"
@@ -39,6 +46,7 @@ while [ $# -gt 0 ]; do case "$1" in
 if [ -e "$STATE/wants" ] && [ "$password" != "$(cat "$STATE/wants")" ]; then
   echo "sudo: a password is required" >&2; exit 1
 fi
+[ "$1" = -l ] && { [ -e "$STATE/sudoers" ]; exit; }
 rm -f "$STATE/denied"; exec "$@"
 """
 
