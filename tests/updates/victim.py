@@ -15,14 +15,10 @@ from bridge.config.updates import UpdatedComponent
 from bridge.outgoing import Outgoing
 from bridge.services.rights import Rights
 from bridge.threads import ThreadEach
+from bridge.updates import kinds
 from bridge.updates.component import Component
-from bridge.updates.managers import manager
 from bridge.updates.memory import Memory
-from bridge.updates.package import Package
 from bridge.updates.releases import Releases
-from bridge.updates.repository import Repository
-from bridge.updates.system import System
-from bridge.updates.web import Site
 from tests.wire import until
 
 
@@ -31,15 +27,9 @@ def component(settings: dict[str, Any], folder: Path, outgoing: Outgoing, api: s
     memory = Memory(folder / "memory/file.json")
     memory.load()
     if settings["type"] == "system":
-        return System(manager(Rights(None), folder))
+        return kinds.system(Rights(None), folder)
     made: Any = msgspec.convert(settings, UpdatedComponent)
-    match settings["type"]:
-        case "git_repo":
-            return Repository("one", made, memory)
-        case "python":
-            return Package("toy", made, memory)
-        case _:
-            return Site("one", made, memory, Releases(outgoing, api, None))
+    return kinds.component("toy", made, memory, Releases(outgoing, api, None), is_ours=False)
 
 
 async def work(settings: dict[str, Any], folder: Path, api: str) -> None:
