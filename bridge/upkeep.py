@@ -101,15 +101,15 @@ class Upkeep:
 
     def _show(self) -> None:
         for name, one in self.foreman.components.items():
-            known, is_current = one.versions, self.foreman.current == name
+            known = one.versions
             self._topics[name].show(
                 UpdatePayload(
                     installed_version=known.installed,
                     latest_version=known.latest or known.installed,
                     title=name,
                     release_url=known.link,
-                    in_progress=is_current,
-                    update_percentage=self.foreman.percent if is_current else None,
+                    in_progress=self.foreman.is_in_hand(name),
+                    update_percentage=self.foreman.percent if self.foreman.current == name else None,
                 )
             )
 

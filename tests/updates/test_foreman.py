@@ -1,5 +1,6 @@
 """All kinds together: what is refused, what is told, what Home Assistant shows, and who looks when."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from bridge.app import build
 from bridge.config import convert
@@ -146,6 +148,36 @@ async def test_home_assistant_shows_it_and_its_button_begins_it(
     await mqtt.message(topic, where=lambda one: one.json["in_progress"])
     await mqtt.message(topic, where=lambda one: one.json["installed_version"] == "v2")
     assert version(tmp_path) == "v2"
+
+
+async def test_buttons_wait_for_their_turn(
+    start: Start, host: ReleaseHost, tmp_path: Path, mqtt: Ear
+) -> None:
+    go_on, names = asyncio.Event(), ("fluidd", "mainsail", "last")
+
+    async def serve(_request: web.Request, content: bytes) -> web.Response:
+        await go_on.wait()
+        return web.Response(body=content)
+
+    host.serve = serve
+    bridge = await begun(start, host, tmp_path, *names, mqtt={"allow": ["read", "control", "admin"]})
+    await component(bridge, "last")
+    await until(lambda: bridge.bridge.mqtt.up)
+    for name in (*names, "mainsail"):
+        await mqtt.say(bridge.topics.control(f"update_{name}"), "PRESS")
+    rejected = await mqtt.message(bridge.topics.event("control_rejected"))
+    assert "mainsail is being updated, or waits" in rejected.json["data"]["reason"]
+    await mqtt.message(bridge.topics.update("last"), where=lambda one: one.json["in_progress"])
+    assert [version(tmp_path, name) for name in names] == ["v1"] * 3
+    go_on.set()
+    for name in names:
+        await mqtt.message(
+            bridge.topics.update(name),
+            where=lambda one: one.json["installed_version"] == "v2" and not one.json["in_progress"],
+        )
+    topic = bridge.topics.event("update_response")
+    told = [one.json["data"]["application"] for one in mqtt.on(topic) if one.json["data"]["complete"]]
+    assert told == list(names)
 
 
 async def test_new_versions_are_announced_until_they_are_installed(
