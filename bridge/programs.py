@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bridge.errors import DeviceFailed, NotFound, TimedOut
 
-LONGEST_LINE = 65_536  # bytes
+LONGEST_LINE = 1 << 20  # bytes; pip describes a package in one
 MOST = 4_000_000  # characters that are kept of one run
 PLAIN = {
     "LC_ALL": "C.UTF-8",  # what they say is read by us
@@ -88,25 +88,23 @@ async def run(
 async def _let_go_on(
     words: tuple[str, ...], file: Path, typed: str | None, patience: float, say: Say | None
 ) -> Done:
-    """Asyncio would end the program with the loop; a plain child stays."""
+    """Asyncio would end the program with the loop; a plain child stays, and a thread sees its end."""
     process = await asyncio.to_thread(_begun, words, file, typed)
-    said = ""
+    loop, said, rest = asyncio.get_running_loop(), "", ""
+    ended, end = loop.run_in_executor(None, process.wait), loop.time() + patience
     with file.open("rb") as read:
-        end = asyncio.get_running_loop().time() + patience
-        code, rest = process.poll(), ""
         while True:
+            done, _ = await asyncio.wait((ended,), timeout=GLANCE)
             fresh = rest + read.read(MOST).decode(errors="replace")
-            whole, _, rest = fresh.rpartition("\n") if code is None else (fresh, "", "")
+            whole, _, rest = (fresh, "", "") if done else fresh.rpartition("\n")
             said = (said + whole + "\n")[-LONGEST_LINE:]
             for line in whole.splitlines():
                 if say is not None and line.strip():
                     say(line)
-            if code is not None:
-                return Done(code, said, "")
-            if asyncio.get_running_loop().time() > end:
+            if done:
+                return Done(ended.result(), said, "")
+            if loop.time() > end:
                 raise TimedOut(f"{Path(words[0]).name} did not end within {patience:g} s; it goes on")
-            await asyncio.sleep(GLANCE)
-            code = process.poll()
 
 
 def _begun(words: tuple[str, ...], file: Path, typed: str | None) -> "subprocess.Popen[bytes]":

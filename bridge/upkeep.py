@@ -1,12 +1,12 @@
 """What is kept up to date: built, put on its topics, shown to Home Assistant, and announced."""
 
-import sys
+import re
 from pathlib import Path
 from typing import Protocol
 
 from bridge.announcements.board import Board
 from bridge.config import Config
-from bridge.config.updates import GitRepo, PythonPackage, UpdatedComponent, Web
+from bridge.config.updates import UpdatedComponent
 from bridge.errors import ConfigError
 from bridge.folders import Folders
 from bridge.handlers.controls import Controls
@@ -22,19 +22,14 @@ from bridge.services.rights import Rights
 from bridge.surroundings import Surroundings
 from bridge.updates.component import Component
 from bridge.updates.foreman import FULL, REFRESH, SYSTEM, Foreman
-from bridge.updates.managers import manager
 from bridge.updates.memory import Memory
-from bridge.updates.package import Package
 from bridge.updates.releases import Releases
-from bridge.updates.repository import Repository
-from bridge.updates.system import System
-from bridge.updates.web import Site
 from ha_discovery.publisher import Discovery
 from ha_discovery.rows_below import update_rows
 
-PROOF = ("-c", "import bridge.app")  # what a new version of the bridge has to be able to do
 TAKEN = (SYSTEM, FULL, REFRESH)
 KEY = "update"  # of the announcement
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 MOST = 8  # names in the title of one
 
 
@@ -106,15 +101,15 @@ class Upkeep:
 
     def _show(self) -> None:
         for name, one in self.foreman.components.items():
-            known, is_current = one.versions, self.foreman.current == name
+            known = one.versions
             self._topics[name].show(
                 UpdatePayload(
                     installed_version=known.installed,
                     latest_version=known.latest or known.installed,
                     title=name,
                     release_url=known.link,
-                    in_progress=is_current,
-                    update_percentage=self.foreman.percent if is_current else None,
+                    in_progress=self.foreman.is_in_hand(name),
+                    update_percentage=self.foreman.percent if self.foreman.current == name else None,
                 )
             )
 
@@ -128,10 +123,10 @@ def _foreman(bridge: Around, desk: ServiceDesk, rights: Rights) -> Foreman:
     folder, settings = bridge.folders.own / "updates", bridge.config.updates
     memory = Memory(folder / "memory.json")
     releases = Releases(bridge.surroundings.outgoing, settings.api, settings.token)
-    components: list[Component] = [System(manager(rights, folder))] if settings.system else []
-    components += [_component(name, one, memory, releases) for name, one in settings.components.items()]
+    for name, one in settings.components.items():
+        _check(name, one, bridge.config)
     return Foreman(
-        components,
+        _components(bridge.config, folder, memory, releases, rights),
         memory,
         releases.limit,
         settings,
@@ -140,21 +135,28 @@ def _foreman(bridge: Around, desk: ServiceDesk, rights: Rights) -> Foreman:
     )
 
 
-def _component(name: str, one: UpdatedComponent, memory: Memory, releases: Releases) -> Component:
-    if name in TAKEN:
-        raise ConfigError(f"updates.components: '{name}' cannot be a component's name")
-    ours = name in OURSELVES
-    made: Component
-    match one:
-        case GitRepo():
-            python = Path((one.virtualenv or sys.prefix) + "/bin/python").expanduser()
-            made = Repository(name, one, memory, (str(python), *PROOF) if ours else ())
-        case Web():
-            made = Site(name, one, memory, releases)
-        case PythonPackage():
-            made = Package(name, one, memory, ("-I", *PROOF) if ours else ())
-    if ours and not made.services:
-        made.services = [OURSELVES[0]]
-    if name == KLIPPER and not made.services:
-        made.services = [KLIPPER]
-    return made
+def _components(
+    config: Config, folder: Path, memory: Memory, releases: Releases, rights: Rights
+) -> list[Component]:
+    if not (config.updates.system or config.updates.components):
+        return []
+    from bridge.updates import kinds  # noqa: PLC0415 - nobody pays for it who keeps nothing up to date
+
+    components: list[Component] = [kinds.system(rights, folder)] if config.updates.system else []
+    for name, one in config.updates.components.items():
+        made = kinds.component(name, one, memory, releases, is_ours=name in OURSELVES)
+        if not made.services:
+            made.services = [OURSELVES[0]] if name in OURSELVES else [KLIPPER] * (name == KLIPPER)
+        components.append(made)
+    return components
+
+
+def _check(name: str, one: UpdatedComponent, config: Config) -> None:
+    if name in TAKEN or NAME.fullmatch(name) is None:
+        raise ConfigError(f"updates.components: '{name[:40]}' cannot be a component's name")
+    allowed = (KLIPPER, config.machine.klipper_service, *OURSELVES, *config.machine.services)
+    for service in one.services:
+        if service not in allowed:
+            raise ConfigError(
+                f"updates.components.{name}.services: '{service}' is not named in machine.services"
+            )

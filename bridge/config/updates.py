@@ -11,7 +11,7 @@ from bridge.config.section import Section
 Channel = Literal["stable", "beta", "dev"]
 GitHubRepo = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", description="owner/name")]
 Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./@+-]*$")]  # never an option of git or pip
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
+Inside = Annotated[str, Meta(pattern=r"^(?!/)(?!(?:.*/)?\.\.(?:/|$)).+$")]  # below the component's folder
 Address = Annotated[str, Meta(pattern=r"^[^-\s]\S*$")]
 Folder = Annotated[str, Meta(min_length=1, description="its folder on this machine")]
 Hours = Annotated[float, Meta(ge=0, le=8760)]
@@ -53,7 +53,7 @@ class Web(Component, frozen=True, kw_only=True, tag_field="type", tag="web"):
     channel: Annotated[Channel, Meta(description="stable, or beta: pre-releases, too")] = "stable"
     asset: Annotated[Word | None, Meta(description="name of the zip file; null: the only one")] = None
     persistent_files: Annotated[
-        list[str], Meta(description="files and folders below `path` that an update keeps")
+        list[Inside], Meta(description="files and folders below `path` that an update keeps")
     ] = msgspec.field(default_factory=list)
 
 
@@ -84,7 +84,7 @@ class Updates(Section, frozen=True):
     """Updates; off while nothing is named."""
 
     components: Annotated[
-        dict[Name, UpdatedComponent], Meta(description="what is kept up to date; docs/updates.md shows each")
+        dict[str, UpdatedComponent], Meta(description="what is kept up to date; docs/updates.md shows each")
     ] = msgspec.field(default_factory=dict)
     system: Annotated[bool, Meta(description="also the packages of the system, by apt or PackageKit")] = False
     refresh_interval: Annotated[

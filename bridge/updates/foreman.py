@@ -63,6 +63,7 @@ class Foreman:
         self._printing, self._restart = printing, restart
         self._crew = Crew()
         self._number = int(time.time())
+        self._waiting: list[str] = []  # those that were begun and have not ended
         self._looked = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -125,13 +126,20 @@ class Foreman:
         await self.update(*names)
 
     async def begin(self, name: str) -> None:
-        """Begin an update that goes on by itself; what is refused at once is raised."""
-        self._find(name)
+        """Have it updated when its turn comes, with nobody waiting; what is refused at once is raised."""
+        one = self._find(name)
         self._refuse_while_printing()
-        if self.busy:
-            raise self._conflict()
-        if not self._crew.start(self._attempt(name)):
+        if self.is_in_hand(one.name):
+            raise Conflict(f"{one.name} is being updated, or waits for its turn")
+        self._waiting.append(one.name)
+        if not self._crew.start(self._attempt(one.name)):
+            self._waiting.remove(one.name)
             raise Busy("The bridge is starting or ending; try again in a moment")
+        self.changed.emit(None)
+
+    def is_in_hand(self, name: str) -> bool:
+        """Whether it is being updated, or waits for its turn."""
+        return self.current == name or name in self._waiting
 
     async def rollback(self, name: str) -> None:
         """Back to the version before."""
@@ -286,9 +294,15 @@ class Foreman:
 
     async def _attempt(self, name: str) -> None:
         try:
+            while self.at_work is not None or self._waiting[0] != name:
+                await self._idle.wait()
+                await asyncio.sleep(0)  # who is first takes his turn
             await self.update(name)
         except BridgeError as error:
             log.info("the update of %s has ended with: %s", name, error)
+        finally:
+            self._waiting.remove(name)
+            self.changed.emit(None)
 
     async def _begin(self) -> None:
         for one in self.components.values():

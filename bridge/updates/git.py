@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ SILENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "true",
     "SSH_ASKPASS": "true",
-    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
     "GIT_ADVICE": "0",
 }
 TAMED = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
@@ -48,7 +48,17 @@ CORRUPT = (
 GLANCE = 0.2  # seconds between two looks for a git that another process has left behind
 LOCKS = ("index", "HEAD", "ORIG_HEAD", "packed-refs", "config", "shallow")
 _HASH = re.compile(r"[0-9a-f]{40,64}")
-_FORMAT = "--format=%H%x00%an%x00%ct%x00%s%x00%b%x1e"
+_FORMAT, PARTS = "--format=%H%x00%an%x00%ct%x00%s%x00%b%x00", 5
+LONGEST_NAME, LONGEST_MESSAGE = 200, 2000  # characters
+
+
+@dataclass(frozen=True)
+class Here:
+    """What is checked out."""
+
+    commit: str
+    branch: str  # empty: none
+    dirty: bool
 
 
 class GitFailed(DeviceFailed):
@@ -106,6 +116,25 @@ class Git:
         done = await self.run(*words)
         return "" if done.code else done.out.strip()
 
+    async def here(self) -> "Here":
+        """What is checked out; GitFailed where that cannot be told."""
+        words = ("status", "--porcelain=v2", "--branch", "--untracked-files=no", "--ignore-submodules=none")
+        lines = (await self.ask(*words)).splitlines()
+        told = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
+        commit, branch = told.get("branch.oid", ""), told.get("branch.head", "")
+        if _HASH.fullmatch(commit) is None:
+            raise GitFailed("bad revision: no commit is checked out")
+        dirty = any(not line.startswith("# ") for line in lines)
+        return Here(commit, "" if branch == "(detached)" else branch, dirty)
+
+    async def options(self) -> dict[str, str]:
+        """The remotes and branches of its configuration, read as a file: what is damaged has them, too."""
+        file = self.path / ".git/config"
+        source = ("--file", str(file)) if file.is_file() else ()
+        text = await self.maybe("config", *source, "--null", "--get-regexp", r"^(remote|branch)\.")
+        entries = (entry.partition("\n") for entry in text.split("\0"))
+        return {key: value for key, _, value in entries if key}
+
     async def is_ancestor(self, old: str, new: str) -> bool:
         """Whether `new` comes after `old`, or is the same."""
         return not (await self.run("merge-base", "--is-ancestor", old, new)).code
@@ -139,27 +168,31 @@ class Git:
 
     async def changes(self, old: str, new: str) -> list[tuple[str, str]]:
         """What is different between two commits: a letter and a path for each file."""
-        text = await self.ask("diff", "--name-status", "--no-renames", "-z", old, new)
-        words = text.split("\0")
-        return list(zip(words[::2], words[1::2], strict=False))
+        words = ("diff", "--name-status", "--no-renames", old, new)
+        done = await self.run(*words, settings=("-c", "core.quotePath=false"))
+        if done.code:
+            raise GitFailed(f"git diff: {done.said}")
+        rows = (line.partition("\t") for line in done.out.splitlines())
+        return [(kind, path) for kind, _, path in rows]
 
     async def between(self, old: str, new: str) -> list[dict[str, Any]]:
         """The commits after `old` up to `new`, the newest first: thirty, and older ones that have a tag."""
         text = await self.maybe("log", _FORMAT, f"--max-count={LOOKED_AT}", f"{old}..{new}")
-        tags = await self.tags()
-        found = []
-        for number, entry in enumerate(filter(None, (part.strip("\n") for part in text.split("\x1e")))):
-            sha, author, date, subject, message = entry.split("\0", 4)
-            tag = tags.get(sha)
-            if number < SHOWN or tag:
+        tags, words = await self.tags(), text.split("\0")
+        found: list[dict[str, Any]] = []
+        for number, at in enumerate(range(0, len(words) - PARTS, PARTS)):
+            sha, author, date, subject, message = (word.strip() for word in words[at : at + PARTS])
+            if _HASH.fullmatch(sha) is None:
+                break
+            if number < SHOWN or sha in tags:
                 found.append(
                     {
                         "sha": sha,
-                        "author": author,
+                        "author": author[:LONGEST_NAME],
                         "date": date,
-                        "subject": subject,
-                        "message": message.strip(),
-                        "tag": tag,
+                        "subject": subject[:LONGEST_NAME],
+                        "message": message[:LONGEST_MESSAGE],
+                        "tag": tags.get(sha),
                     }
                 )
         return found

@@ -23,8 +23,7 @@ _UPDATE = re.compile(r"^\s*[A-Z][a-z ]+?\s+(\S+?)-\d\S*\.\w+ \(", re.MULTILINE)
 
 def manager(rights: Rights, folder: Path) -> Manager | None:
     """Whatever this machine has, and lets us use."""
-    may_be_root = os.getuid() == 0 or shutil.which("sudo") is not None
-    if shutil.which(PACKAGEKIT) is not None and not (may_be_root and shutil.which(APT)):
+    if shutil.which(PACKAGEKIT) is not None and not (_may_be_root() and shutil.which(APT)):
         return PackageKit(rights)
     return None if shutil.which(APT) is None else Apt(rights, folder)
 
@@ -94,6 +93,17 @@ class PackageKit:
         done = await run(found(PACKAGEKIT), "--plain", "repair", patience=LOOKING, say=say)
         if done.code:
             log.info("PackageKit has nothing to repair: %s", done.said)
+
+
+def _may_be_root() -> bool:
+    """By sudo, which is there in vain where the process may not gain rights (NoNewPrivileges of systemd)."""
+    if os.getuid() == 0:
+        return True
+    try:
+        is_bound = "NoNewPrivs:\t1" in Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        is_bound = False
+    return shutil.which("sudo") is not None and not is_bound
 
 
 def _check(done: Done) -> None:

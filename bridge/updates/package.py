@@ -115,7 +115,7 @@ class Package:
         done = await self._environment.pip(*words, self._wanted())
         if done.code:
             raise DeviceFailed(f"pip: {done.said}")
-        newest = _reported(done.out) or self._installed
+        newest = reported(done.out) or self._installed
         if newest is None:
             raise DeviceFailed(f"pip does not tell of any {self._project}")
         self._memory.note(self.name, latest=newest)
@@ -130,7 +130,7 @@ class Package:
         return self._environment.version(self._project), before.version(self._project)
 
 
-def _reported(text: str) -> str | None:
+def reported(text: str) -> str | None:
     """The version in pip's report."""
     try:
         report: Any = msgspec.json.decode(text[text.index("{") :])

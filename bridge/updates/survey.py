@@ -55,25 +55,25 @@ async def survey(git: Git, settings: GitRepo, *, fetch: bool) -> Survey:
     found = Survey()
     if not (git.path / ".git").exists():
         return replace(found, faults=[f"{git.path.name} is no git repository"])
-    config = str(git.path / ".git/config")  # read as a file: what is damaged has a remote, too
-    address = await git.maybe("config", "--file", config, "--get", "remote.origin.url")
-    found = replace(found, detected=True, address=address)
+    found = replace(found, detected=True)
     try:
-        found = await _local(git, settings, found)
+        options = await git.options()
+        found = replace(found, address=options.get("remote.origin.url", ""))
+        found = await _local(git, settings, found, options)
         if fetch and found.address:
             found = await _fetched(git, found)
+        found = replace(found, full_version=await git.described(found.current))  # by tags that came just now
         return await _compared(git, settings, await _target(git, settings, found))
     except BridgeError as error:
         corrupt = isinstance(error, GitFailed) and error.corrupt
         return replace(found, corrupt=corrupt, messages=[str(error)], faults=[*found.faults, str(error)])
 
 
-async def _local(git: Git, settings: GitRepo, found: Survey) -> Survey:
-    current = await git.ask("rev-parse", "--verify", "HEAD")
-    branch = await git.maybe("symbolic-ref", "--quiet", "--short", "HEAD")
-    remote = (branch and await git.maybe("config", "--get", f"branch.{branch}.remote")) or "origin"
-    address = await git.maybe("config", "--get", f"remote.{remote}.url")
-    changes = await git.ask("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=none")
+async def _local(git: Git, settings: GitRepo, found: Survey, options: dict[str, str]) -> Survey:
+    here = await git.here()
+    current, branch = here.commit, here.branch
+    remote = options.get(f"branch.{branch}.remote") or "origin"
+    address = options.get(f"remote.{remote}.url", "")
     faults = []
     if not address:
         faults.append(f"the remote '{remote}' has no address")
@@ -90,9 +90,8 @@ async def _local(git: Git, settings: GitRepo, found: Survey) -> Survey:
         detached=not branch,
         remote=remote,
         address=address,
-        dirty=bool(changes),
+        dirty=here.dirty,
         faults=faults,
-        full_version=await git.described(current),
     )
 
 
@@ -126,7 +125,8 @@ async def _target(git: Git, settings: GitRepo, found: Survey) -> Survey:
         target = pinned
     elif settings.channel != "dev":
         target = await _newest_tag(git, head, beta=settings.channel == "beta") or head
-    return replace(found, branch=branch, target=target, target_version=await git.described(target))
+    version = found.full_version if target == found.current else await git.described(target)
+    return replace(found, branch=branch, target=target, target_version=version)
 
 
 async def _compared(git: Git, settings: GitRepo, found: Survey) -> Survey:

@@ -24,6 +24,8 @@ def previous(path: Path) -> Path:
 def prepare(path: Path, room: int) -> Path:
     """An empty folder of its own beside `path`, or an error that says what is in the way."""
     made: Path | None = None
+    if path.exists() and not path.is_dir():
+        raise BadRequest(f"{path.name} is a file, where a folder should be; nothing was replaced")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))

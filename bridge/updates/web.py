@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -20,7 +19,11 @@ log = logging.getLogger(__name__)
 
 INFO, VERSION = "release_info.json", ".version"
 MADE_FOR = ".made-for"  # with which environment a release came, for those that have one
-LONGEST_VERSION = 100
+LONGEST_VERSION, LONGEST_TEXT = 100, 65_536  # characters
+
+
+class _Info(msgspec.Struct, frozen=True):
+    version: str | None = None
 
 
 class Site:
@@ -168,19 +171,18 @@ class Site:
 
 def _version_in(path: Path) -> str | None:
     """What a folder says that it is."""
-    found: Any = None
     try:
-        found = msgspec.json.decode((path / INFO).read_bytes()).get("version")
-    except (OSError, msgspec.DecodeError, AttributeError):
+        found = msgspec.json.decode(_text(path / INFO) or "", type=_Info).version
+    except (msgspec.DecodeError, RecursionError):
         found = None
-    if not isinstance(found, str):
-        found = _text(path / VERSION)
-    return (found or "").strip()[:LONGEST_VERSION] or None
+    version = (found or _text(path / VERSION) or "").strip()
+    return "".join(sign for sign in version if sign.isprintable())[:LONGEST_VERSION] or None
 
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(LONGEST_TEXT)
     except OSError:
         return None
 

@@ -4,8 +4,8 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
-import sys
 import time
 import venv
 import zipfile
@@ -30,10 +30,11 @@ PLAIN = {
 }
 
 
-def git(folder: Path, *words: str) -> str:
+def git(folder: Path, *words: str, typed: str | None = None) -> str:
     done = subprocess.run(
         ["git", "-C", str(folder), *words],
         env={**os.environ, **PLAIN},
+        input=typed,
         capture_output=True,
         text=True,
         check=True,
@@ -47,18 +48,50 @@ class Upstream:
     def __init__(self, folder: Path, name: str = "klipper") -> None:
         self.path, self.clone = folder / f"{name}.git", folder / name
         self.path.mkdir()
-        git(self.path, "init", "--quiet", "--initial-branch=master")
+        git(self.path, "init", "--quiet", "--initial-branch=master", "--template=")
+        (self.path / ".git/info").mkdir()
+        (self.path / ".git/hooks").mkdir()
         self.commit("first", {"main.py": "print(1)\n"})
         self.tag("v0.1.0")
-        git(folder, "clone", "--quiet", str(self.path), str(self.clone))
+        self._clone()
+
+    def _clone(self) -> None:
+        """As `git clone` does it, without its six processes."""
+        shutil.copytree(self.path, self.clone)
+        with (self.clone / ".git/config").open("a") as file:
+            file.write(
+                f'[remote "origin"]\n\turl = {self.path}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n'
+            )
+            file.write('[branch "master"]\n\tremote = origin\n\tmerge = refs/heads/master\n')
+        remote = self.clone / ".git/refs/remotes/origin"
+        remote.mkdir(parents=True)
+        (remote / "HEAD").write_text("ref: refs/remotes/origin/master\n")
+        shutil.copy(self.clone / ".git/refs/heads/master", remote / "master")
+
+    def many(self, count: int, tagged: dict[int, str]) -> None:
+        """A long history at once; each commit changes one file."""
+        lines = []
+        for number in range(count):
+            start = "from refs/heads/master^0\n" if number == 0 else ""
+            lines.append(
+                f"commit refs/heads/master\ncommitter Ada <ada@example.org> {1_700_000_000 + number} +0000\n"
+                f"data <<END\nnumber {number}\nEND\n{start}M 644 inline count\ndata <<END\n{number}\nEND\n"
+            )
+            if number in tagged:
+                lines.append(f"reset refs/tags/{tagged[number]}\nfrom refs/heads/master\n\n")
+        stream = "".join(lines)
+        subprocess.run(
+            ["git", "-C", str(self.path), "fast-import", "--quiet"], input=stream, text=True, check=True
+        )
 
     def commit(self, subject: str, files: dict[str, str] | None = None) -> str:
         for name, content in (files or {"main.py": f"print({time.time_ns()})\n"}).items():
             target = self.path / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(content)
-        git(self.path, "add", "--all")
-        git(self.path, "commit", "--quiet", "--message", subject)
+        if files is not None:
+            git(self.path, "add", "--all")
+        git(self.path, "commit", "--quiet", "--all", "--message", subject)
         return self.head
 
     def remove(self, name: str) -> None:
@@ -70,7 +103,7 @@ class Upstream:
 
     @property
     def head(self) -> str:
-        return git(self.path, "rev-parse", "HEAD")
+        return (self.path / ".git/refs/heads/master").read_text().strip()
 
     @property
     def here(self) -> str:
@@ -138,9 +171,10 @@ class ReleaseHost:
             content = self.files.get(request.match_info["path"].removeprefix("files/"))
             if content is None:
                 return web.Response(status=404)
-            if self.serve is not None:
-                return await self.serve(request, content)
-            return web.Response(body=content)
+            return await self.serve(request, content) if self.serve else web.Response(body=content)
+        return self._described(request)
+
+    def _described(self, request: web.Request) -> web.Response:
         self.remaining -= 1
         limits = {
             "X-RateLimit-Limit": "60",
@@ -148,18 +182,15 @@ class ReleaseHost:
             "X-RateLimit-Reset": str(int(time.time()) + 600),
             **self.headers,
         }
-        if self.status != 200 or self.body:
-            return web.Response(status=self.status, body=self.body, headers=limits)
         found: Any = self.releases
         if request.path.endswith("/latest"):
             found = next((one for one in self.releases if not one["prerelease"] and not one["draft"]), None)
-            if found is None:
-                return web.Response(status=404, headers=limits)
-        body = json.dumps(found).encode()
+        body = self.body or json.dumps(found).encode()
         mark = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-        if request.headers.get("If-None-Match") == mark:
-            return web.Response(status=304, headers=limits)
-        return web.Response(body=body, headers={**limits, "ETag": mark})
+        status = 404 if found is None and not self.body and self.status == 200 else self.status
+        if status == 200 and request.headers.get("If-None-Match") == mark:
+            status, body = 304, b""
+        return web.Response(status=status, body=body, headers={**limits, "ETag": mark})
 
 
 @asynccontextmanager
@@ -266,6 +297,3 @@ def left_over(folder: Path) -> list[str]:
         for path in folder.iterdir()
         if path.name.startswith(".") and not path.name.endswith(".previous")
     ]
-
-
-PYTHON = sys.executable
