@@ -1,4 +1,4 @@
-"""The command line: run, demo, check-config, call, rediscover, purge, acl, api, db, simulate."""
+"""The command line: run, demo, check-config, doctor, call, rediscover, purge, acl, api, db, simulate."""
 
 import argparse
 import asyncio
@@ -87,6 +87,10 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("check-config", help="check the configuration, the broker and the socket")
     _config_option(one)
     one.set_defaults(command=lambda o: check.run(o.config))
+
+    one = commands.add_parser("doctor", help="one page: how everything is, what is wrong and the remedy")
+    _config_option(one)
+    one.set_defaults(command=lambda o: _late("doctor").run(o.config))
 
     one = commands.add_parser("call", help="call a method of the running bridge, over MQTT")
     _config_option(one)

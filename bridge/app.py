@@ -13,6 +13,7 @@ from bridge.auth.policy import MqttPolicy
 from bridge.auth.throttle import Throttle
 from bridge.auth.tokens import Tokens
 from bridge.auth.users import Users
+from bridge.below import ALONE, Below, Process
 from bridge.companions import Companions
 from bridge.config import Config
 from bridge.files.shelf import Shelf
@@ -23,7 +24,6 @@ from bridge.handlers.database import Database, reserved
 from bridge.handlers.files import Files
 from bridge.handlers.history import History
 from bridge.handlers.job_queue import JobQueue, Started
-from bridge.handlers.machine import Machine
 from bridge.handlers.mqtt import Mqtt
 from bridge.handlers.printer import Printer
 from bridge.handlers.rpc import Discovery as RpcDiscovery
@@ -78,8 +78,9 @@ class Bridge:
         *,
         config_name: str = "bridge.yaml",
         restart: Callable[[], None] = lambda: None,
+        process: Process = ALONE,
     ) -> None:
-        self.config, self.identity = config, identity
+        self.config, self.identity, self.folders, self.process = config, identity, folders, process
         self.registry = Registry()
         self.topics = Topics(identity.name, config.homeassistant.prefix)
         self._disk_side(config, folders)
@@ -209,7 +210,6 @@ class Bridge:
         """Every capability, in its order: a later one may use an earlier one."""
         self.sockets = Sockets(self.registry, self.cache, self.klippy.changed)
         printer = Printer(self.klippy, self.klippy_link, self.cache, self.commands, self.sockets)
-        self.machine = Machine(self.sockets)
         history = History(self.ledger, self.tracker, self.library)
         self.job_queue = JobQueue(
             self.store, self.library, self.klippy, self.commands, self.jobs, config.job_queue
@@ -228,6 +228,7 @@ class Bridge:
             controls=self.controls,
             home=self.home,
         )
+        self.below = Below(self, self.process)
         self.companions = Companions(self, config)
         server = Server(
             config=config,
@@ -246,7 +247,6 @@ class Bridge:
             server,
             printer,
             self.controls,
-            self.machine,
             history,
             self.job_queue,
             Mqtt(self.mqtt, self.klippy),
@@ -254,6 +254,7 @@ class Bridge:
             Files(self.shelf.roots, self.shelf.index, self.shelf.operations, self.library),
             Auth(self.accounts, self.guard, self.key),
             *self.surroundings.capabilities,
+            *self.below.capabilities,
             *self.companions.capabilities,
             RpcDiscovery(self.registry),
         ):
@@ -273,13 +274,14 @@ class Bridge:
             queue=self.job_queue,
             jobs=self.jobs,
             ledger=self.ledger,
-            machine=self.machine,
+            machine=self.below.machine,
             gcodes=self.shelf.gcodes,
             log_level=config.logging.level,
             replay=self.replay.speak,
         )
         self.replay.then(self.switchboard.publish)
         self.replay.then(self.surroundings.publish)
+        self.replay.then(self.below.publish)
 
     def _database(self, restart: Callable[[], None]) -> Database:
         shown = reserved(self.store, self.identity.unique)
@@ -308,10 +310,10 @@ class Bridge:
             self.keeper,
             *self.switchboard.parts,
             *self.surroundings.parts,
+            *self.below.parts,
             *self.companions.parts,
             self.replay,
             self.health,
-            self.machine,
         ]
         self.http: HttpDoor | None = None
         if config.http.enabled:
@@ -373,13 +375,14 @@ class Bridge:
         await serve(self.parts, opened, stop)
 
 
-def build(config: Config, *, config_name: str, restart: Callable[[], None]) -> Bridge:
+def build(
+    config: Config, *, config_name: str, restart: Callable[[], None], process: Process = ALONE
+) -> Bridge:
     """The bridge of a configuration, with its folders made and its identity known."""
     folders = Folders(Path(config.data).expanduser())
     folders.make()
-    return Bridge(
-        config, identify(config.instance, folders.own), folders, config_name=config_name, restart=restart
-    )
+    identity = identify(config.instance, folders.own)
+    return Bridge(config, identity, folders, config_name=config_name, restart=restart, process=process)
 
 
 def describe_registry() -> Registry:

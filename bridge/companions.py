@@ -5,6 +5,7 @@ from typing import Protocol
 from bridge import __version__
 from bridge.announcements.board import Board
 from bridge.announcements.reader import Reader
+from bridge.below import Below
 from bridge.config import Config
 from bridge.gcode.library import Library
 from bridge.handlers.announcements import Announcements
@@ -56,6 +57,7 @@ class House(Protocol):
     home: Discovery
     replay: Replay
     surroundings: Surroundings
+    below: Below
 
     def warnings(self) -> list[str]:
         """What is wrong now."""
@@ -92,6 +94,7 @@ class Companions:
     def _announcements(self, house: House, outgoing: Outgoing) -> None:
         settings = self._config.announcements
         self.board = Board(house.store, house.warnings, settings.feeds)
+        house.below.upkeep.announce_on(self.board)
         reader = Reader(self.board, outgoing, settings)
         house.klippy.changed.connect(lambda _info: self._look())
         self.capabilities.append(Announcements(self.board, reader))

@@ -63,6 +63,12 @@ class Log:
         if self._file is not None and (reason := self._file.try_to_open()):
             log.warning("no log file, stderr alone: %s: %s", self._path, reason)
 
+    def roll_over(self) -> str:
+        """Put the file aside and begin it anew; why that did not work, else empty. For a thread."""
+        if self._file is None:
+            return "there is no log file (logging.file)"
+        return self._file.put_aside()
+
     def stop(self) -> None:
         """Write what waits and let go."""
         root = logging.getLogger()
@@ -96,6 +102,17 @@ class _File(logging.handlers.RotatingFileHandler):
         except OSError as error:
             self._given_up_until = time.monotonic() + REMINDER
             return error.strerror or str(error)
+
+    def put_aside(self) -> str:
+        """Begin anew now; why that did not work, else empty."""
+        self.acquire()
+        try:
+            self.doRollover()
+        except OSError as error:
+            return error.strerror or str(error)
+        finally:
+            self.release()
+        return ""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, unless that failed a moment ago."""

@@ -18,7 +18,9 @@ from bridge.files.index import GCODES, Index
 from bridge.gcode.library import Library
 from bridge.handlers.controls import Controls
 from bridge.handlers.job_queue import JobQueue, QueueStatus
-from bridge.handlers.machine import Machine, ProcStats
+from bridge.handlers.machine import Machine
+from bridge.host.kernel import told
+from bridge.host.load import ProcStats
 from bridge.jobs.ledger import Ledger
 from bridge.jobs.watch import JobWatch
 from bridge.lifecycle import Part
@@ -141,11 +143,10 @@ class HostReader:
         """The figures that people look at, rounded."""
         memory = stats.system_memory
         free = self._disk()
-        throttled = stats.throttled_state or {}
-        flags = throttled.get("flags")
+        flags = None if stats.throttled_state is None else stats.throttled_state.flags
         return HostStats(
             cpu=round(stats.system_cpu_usage.get("cpu", 0.0)),
-            load=round(os.getloadavg()[0], 2),
+            load=round(told(os.getloadavg, (0.0, 0.0, 0.0))[0], 2),
             memory=round(memory.used / memory.total * 100, 1) if memory.total else None,
             memory_free=memory.available // KIB,
             cpu_temperature=None if stats.cpu_temp is None else round(stats.cpu_temp, 1),

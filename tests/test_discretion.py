@@ -20,7 +20,8 @@ from tests.conftest import Running, Start
 from tests.wire import Ear, until
 
 BROKER, KEY, PASSWORD = "s3cret-broker", "s3cret-api-key", "s3cret-password"
-SERVICE, FEED, STRIP = "s3cret-service", "s3cret-feed", "s3cret-strip"
+SERVICE, FEED, STRIP, SUDO = "s3cret-service", "s3cret-feed", "s3cret-strip", "s3cret-sudo"
+GITHUB = "s3cret-github"
 PLUG, HUB, SPOOLMAN = "s3cret-plug", "s3cret-hub", "s3cret-spoolman"
 FAILURES = (
     "'phone' could not deliver",
@@ -74,6 +75,13 @@ async def planted(start: Start) -> AsyncIterator[Planted]:
             },
         },
         spoolman={"server": f"http://me:{SPOOLMAN}@127.0.0.1:1"},
+        machine={"provider": "none", "sudo_password": SUDO},
+        updates={
+            "api": "http://127.0.0.1:1",
+            "token": GITHUB,
+            "components": {"ui": {"type": "web", "path": "/nowhere/ui", "repo": "a/b"}},
+            "refresh_interval": 1,
+        },
     )
     async with aiohttp.ClientSession() as session:
         yield Planted(bridge, session)
@@ -109,6 +117,8 @@ async def test_nothing_that_comes_out_holds_a_secret(
             PLUG,
             HUB,
             SPOOLMAN,
+            SUDO,
+            GITHUB,
             token,
             refresh,
             user.password,

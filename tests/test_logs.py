@@ -197,3 +197,30 @@ def test_half_a_character_in_a_line_does_not_end_the_file(written: Written) -> N
     told = written(say)
     assert any(line.endswith("a name: \\udcff") for line in told)
     assert any(line.endswith("and on") for line in told)
+
+
+def test_the_file_is_put_aside_on_request_and_no_line_is_lost(tmp_path: Path, root: logging.Logger) -> None:
+    one = Log(configured(tmp_path))
+    one.start()
+    for number in range(200):
+        log.info("%d", number)
+        if number == 100:
+            assert one.roll_over() == ""
+    one.stop()
+    old = (tmp_path / "logs/klipper-bridge.log.1").read_text().splitlines()
+    assert messages([*old, *lines(tmp_path)]) == [str(number) for number in range(200)]
+
+
+def test_a_log_that_is_no_file_says_why_it_is_not_put_aside(tmp_path: Path, root: logging.Logger) -> None:
+    assert "logging.file" in Log(configured(tmp_path, logging={"file": False})).roll_over()
+
+
+def test_debug_is_switched_at_run_time_and_libraries_stay_quiet(written: Written) -> None:
+    def say() -> None:
+        log.debug("no")
+        logging.getLogger().setLevel("DEBUG")
+        log.debug("yes")
+        logging.getLogger("aiohttp.access").info("GET /")
+        logging.getLogger("asyncio").debug("poll")
+
+    assert messages(written(say)) == ["yes"]

@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bridge import __version__
 from bridge.app import Bridge, build
+from bridge.below import Process
 from bridge.config import Config, load
 from bridge.errors import BadRequest, ConfigError, InternalError
 from bridge.folders import Folders
@@ -24,11 +27,17 @@ class Stop:
 
     def __init__(self) -> None:
         self.final = False
+        self.renewed = False  # a new process shall take over
         self.event = asyncio.Event()
 
     def ask(self) -> None:
         """End for good."""
         self.final = True
+        self.event.set()
+
+    def renew(self) -> None:
+        """End, so that a new process takes over."""
+        self.renewed = True
         self.event.set()
 
     def live_again(self) -> None:
@@ -55,12 +64,20 @@ async def run(path: Path) -> int:
     """Run with the configuration at `path`."""
     with stopped_by_signals() as stop:
         await lives(path, stop)
+    if stop.renewed and not stop.final:
+        log.info("a new process takes over")
+        take_over()
     return 0
+
+
+def take_over() -> None:
+    """Become a new process of the same command: its number stays, its code is read anew."""
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own words
 
 
 async def lives(path: Path, stop: Stop, opened: Opened = lambda _bridge: None) -> None:
     """One life of the bridge after the other, each with the configuration as it then is."""
-    while not stop.final:
+    while not (stop.final or stop.renewed):
         stop.live_again()
         await _live(load(path), path, stop, opened)
 
@@ -68,19 +85,27 @@ async def lives(path: Path, stop: Stop, opened: Opened = lambda _bridge: None) -
 async def _live(config: Config, path: Path, stop: Stop, opened: Opened) -> None:
     """One life of the bridge: from a configuration to the end or a restart."""
 
-    def restart() -> None:
+    def check() -> None:
         try:
             load(path)
         except ConfigError as error:
             text = str(error).replace(str(path), path.name)
             raise BadRequest(f"Not restarted, the configuration has a mistake: {text}") from error
+
+    def restart() -> None:
+        check()
         stop.event.set()
+
+    def renew() -> None:
+        check()
+        stop.renew()
 
     logs = Log(config)
     try:
         Folders(Path(config.data).expanduser()).make()
         logs.start()
-        bridge = build(config, config_name=path.name, restart=restart)
+        process = Process(renew, logs.roll_over)
+        bridge = build(config, config_name=path.name, restart=restart, process=process)
         log.info("klipper-bridge %s starts as '%s'", __version__, bridge.identity.name)
         await bridge.run(stop.event, lambda: opened(bridge))
         log.info("klipper-bridge %s", "ends" if stop.final else "restarts")

@@ -8,12 +8,14 @@ from msgspec import Meta
 
 from bridge.config.announcements import Announcements
 from bridge.config.extensions import Extensions
+from bridge.config.machine import Machine
 from bridge.config.notifiers import Notifier
 from bridge.config.power import PowerDevice
 from bridge.config.section import QoS, Seconds, Section
 from bridge.config.sensors import Sensor
 from bridge.config.serial import SerialPrinter
 from bridge.config.spoolman import Spoolman
+from bridge.config.updates import Updates
 from bridge.config.webcams import Webcams
 from bridge.config.wled import LightStrip
 from bridge.config.zeroconf import Zeroconf
@@ -271,6 +273,8 @@ class Config(Section, frozen=True):
         dict[str, Sensor], Meta(description="sensors by name; docs/power.md shows an energy meter")
     ] = msgspec.field(default_factory=dict)
     spoolman: Spoolman = Spoolman()
+    machine: Machine = Machine()
+    updates: Updates = Updates()
     webcams: Webcams = Webcams()
     extensions: Extensions = Extensions()
     announcements: Announcements = Announcements()
@@ -284,7 +288,7 @@ class Config(Section, frozen=True):
     logging: Logging = Logging()
 
 
-SECRET_KEYS = frozenset({"password", "api_key", "token", "secret", "key"})
+SECRET_KEYS = frozenset({"password", "sudo_password", "api_key", "token", "secret", "key"})
 LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 

@@ -19,6 +19,7 @@ PARAMETERS = {
     "field": "A field of the printer object; `% + # /` are percent-encoded.",
     "device": "A power device by its name in the configuration; `% + # /` are percent-encoded.",
     "sensor": "A sensor by its name in the configuration; `% + # /` are percent-encoded.",
+    "component": "A component by its name in the configuration, or `system`.",
     "webcam": "A camera by its name; `% + # /` are percent-encoded.",
     "key": "The key of a control, as the list of controls has it.",
     "unique": "The unique id of a Home Assistant device.",
@@ -248,6 +249,12 @@ def _jobs() -> list[Channel]:
             TEMPLATE.host_stats,
             "The machine below, when a figure has changed by more than a little, at most once a minute.",
             (Message("stats", payloads.HostStats, "How it fares."),),
+        ),
+        Channel(
+            "update",
+            TEMPLATE.update("{component}"),
+            "One component that is kept up to date, for those of the section `updates`.",
+            (Message("update", payloads.Update, "What is there, and what could be."),),
         ),
     ]
 

@@ -221,6 +221,17 @@ class HostStats(Payload, frozen=True):
     booted_at: DateTime
 
 
+class Update(Payload, frozen=True):
+    """A component that is kept up to date; exactly the keys that Home Assistant's update entities take."""
+
+    installed_version: str | None
+    latest_version: Annotated[str | None, Meta(description="as of the last look")]
+    title: str
+    release_url: Annotated[str | None, Meta(description="where one reads about the latest version")] = None
+    in_progress: Annotated[bool, Meta(description="whether it is being updated")] = False
+    update_percentage: Annotated[float | None, Meta(description="null: not known")] = None
+
+
 class ControlRow(Payload, frozen=True):
     """One control: what it is called, what it takes, and where its state is."""
 

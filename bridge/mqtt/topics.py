@@ -135,6 +135,10 @@ class Topics:
         """How the machine below fares."""
         return f"{self.instance}/host/stats"
 
+    def update(self, component: str) -> str:
+        """The versions of one component that is kept up to date."""
+        return f"{self.instance}/update/{encode(component)}"
+
     @property
     def health(self) -> str:
         """The bridge's own health."""

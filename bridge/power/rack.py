@@ -99,10 +99,6 @@ def _is_named(name: str) -> bool:
 
 def _link(name: str, settings: PowerDevice, wires: Wires) -> Link:
     where = f"power.{name}"
-    if settings.bound_services:
-        raise ConfigError(
-            f"{where}.bound_services: this bridge does not start and stop services; take it out"
-        )
     match settings:
         case MqttSwitch():
             return MqttPlug(wires.mqtt, settings, where)

@@ -89,6 +89,7 @@ def test_state_is_retained_and_answers_events_and_deltas_are_not(document):
         "job_totals",
         "queue",
         "host_stats",
+        "update",
         "power",
         "sensor",
         "spool",

@@ -29,6 +29,7 @@ from bridge.mqtt.payloads import (
     SensorFigures,
     Spool,
     StateValue,
+    Update,
 )
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
@@ -125,6 +126,8 @@ def payloads_of(topic: str) -> tuple[Any, ...]:
         found += [Power("error", locked=True, reason=text) for text in TEXTS]
     elif whole.startswith("sensor/"):
         found = [SensorFigures(dict.fromkeys(("power", "total", "mood"), value)) for value in (None, 1.5, -3)]
+    elif whole.startswith("update/"):
+        found = [Update(None, None, "a"), Update("v1", "v2", "a", "https://x.example", True, 40)]
     else:
         found = known.get(whole, ())
     return tuple(msgspec.to_builtins(one) for one in found)
@@ -182,6 +185,8 @@ def _fits(part: dict[str, Any], key: str, state: str) -> bool:
         return isinstance(json.loads(state), dict)
     if part["platform"] == "event":
         return state == "" or json.loads(state)["event_type"] in part["event_types"]
+    if part["platform"] == "update":
+        return None not in json.loads(state).values()  # it is voided by a null
     if part["platform"] == "text":
         return len(state) <= part["max"]
     if state == "None":

@@ -242,10 +242,6 @@ async def test_what_is_neither_on_nor_off_is_an_error(start: Start, broker: Mosq
             {"type": "mqtt", "command_topic": "a", "state_template": "{% for i in x %}{% endfor %}"},
             "power.plug.state_template: loops, macros and imports are not taken here",
         ),
-        (
-            {"type": "mqtt", "command_topic": "a", "bound_services": ["klipper"]},
-            "power.plug.bound_services: this bridge does not start and stop services; take it out",
-        ),
     ],
 )
 async def test_a_mistake_in_the_configuration_names_its_path(

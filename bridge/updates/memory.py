@@ -1,0 +1,79 @@
+"""What is remembered of components over restarts, and what was begun and not ended."""
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+log = logging.getLogger(__name__)
+
+
+class Record(msgspec.Struct):
+    """What is known of one component."""
+
+    begun: str | None = None  # the version that is there while an update goes on
+    aim: str | None = None  # the version that update is for
+    before: str | None = None  # the version before the last update
+    latest: str | None = None
+    link: str | None = None
+
+
+class _File(msgspec.Struct):
+    looked: float = 0.0  # Unix seconds of the last look outside
+    components: dict[str, Record] = {}
+
+
+class Memory:
+    """One small file, written whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = _File()
+
+    def load(self) -> None:
+        """Read what was remembered; a damaged file is begun anew."""
+        try:
+            self._file = msgspec.json.decode(self._path.read_bytes(), type=_File)
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("%s cannot be read, it is begun anew: %s", self._path.name, error)
+
+    @property
+    def looked(self) -> float:
+        """When somebody last looked outside."""
+        return self._file.looked
+
+    @looked.setter
+    def looked(self, when: float) -> None:
+        self._file.looked = when
+        self._save()
+
+    def of(self, name: str) -> Record:
+        """What is known of a component."""
+        return self._file.components.setdefault(name, Record())
+
+    def note(self, name: str, **known: Any) -> None:
+        """Remember; it is on the disk when this returns."""
+        record = self.of(name)
+        if any(getattr(record, key) != value for key, value in known.items()):
+            for key, value in known.items():
+                setattr(record, key, value)
+            self._save()
+
+    def _save(self) -> None:
+        fresh = self._path.with_suffix(".new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with fresh.open("wb") as file:
+                file.write(msgspec.json.encode(self._file))
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                fresh.unlink()
+            raise

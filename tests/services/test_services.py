@@ -1,0 +1,360 @@
+"""machine.services.*, shutdown and reboot: systemd, supervisord and nobody, with and without the right."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bridge.config.machine import Machine as Settings
+from bridge.errors import ConfigError, Forbidden
+from bridge.host.kernel import Kernel
+from bridge.klippy.simulator import Simulator, write_sample
+from bridge.services.choose import provider
+from bridge.services.desk import ServiceDesk
+from bridge.services.provider import Nobody
+from bridge.services.rights import Rights
+from tests.conftest import Running, Start
+from tests.power.calls import Refused, call, switch
+from tests.services.programs import PKCHECK, SUDO, SUPERVISORCTL, SYSTEMCTL, Machine
+from tests.wire import Ear, until
+
+SYSTEMD = {"provider": "systemd", "services": ["crowsnest", "missing"]}
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine(tmp_path, monkeypatch)
+    made.program("systemctl", SYSTEMCTL)
+    made.service("klipper")
+    made.service("crowsnest", "inactive dead")
+    made.service("ssh")
+    return made
+
+
+async def info(bridge: Running) -> dict:
+    return (await call(bridge, "machine.system_info"))["system_info"]
+
+
+async def test_services_are_told_started_stopped_and_only_those_of_the_list(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD)
+    found = await info(bridge)
+    assert found["provider"] == "systemd_cli"
+    assert found["available_services"] == ["klipper", "crowsnest", "moonraker"]
+    assert found["service_state"]["crowsnest"] == {"active_state": "inactive", "sub_state": "dead"}
+    assert found["instance_ids"] == {"moonraker": "moonraker", "klipper": "klipper"}
+    assert await call(bridge, "machine.services.start", service="crowsnest") == "ok"
+    event = await mqtt.message(bridge.topics.event("service_state_changed"))
+    assert event.json["data"] == {"crowsnest": {"active_state": "active", "sub_state": "running"}}
+    await call(bridge, "machine.services.restart", service="klipper")
+    await call(bridge, "machine.services.stop", service="crowsnest")
+    assert machine.calls == [
+        "start -- crowsnest.service",
+        "restart -- klipper.service",
+        "stop -- crowsnest.service",
+    ]
+    for name in ("ssh", "--force", "klipper; reboot", "../x", "$(reboot)"):
+        with pytest.raises(Refused, match="not among the services") as caught:
+            await call(bridge, "machine.services.restart", service=name)
+        assert caught.value.code == 403
+    assert len(machine.calls) == 3
+
+
+async def test_the_bridge_is_restarted_as_a_process_and_never_stopped(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    bridge = await start(machine=SYSTEMD)
+    for name in ("moonraker", "klipper-bridge"):
+        assert await call(bridge, "machine.services.restart", service=name) == "ok"
+    with pytest.raises(Refused, match="does not stop itself"):
+        await call(bridge, "machine.services.stop", service="moonraker")
+    assert machine.calls == []
+
+
+async def test_the_machine_is_ended_by_a_call_a_button_and_a_macro(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD, mqtt={"allow": ["read", "control", "admin"]})
+    await call(bridge, "machine.shutdown")
+    await mqtt.say(bridge.topics.control("host_reboot"), "PRESS")
+    await until(lambda: len(machine.calls) == 2)
+    bridge.bridge.klippy._remotes["reboot_machine"]({})
+    await until(lambda: len(machine.calls) == 3)
+    bridge.bridge.klippy._remotes["shutdown_machine"]({})
+    await until(lambda: len(machine.calls) == 4)
+    assert machine.calls == ["poweroff", "reboot", "reboot", "poweroff"]
+
+
+async def test_without_anybody_who_runs_services_everything_else_works(
+    klippy: Simulator, start: Start
+) -> None:
+    bridge = await start(machine={"provider": "none"})
+    found = await info(bridge)
+    assert (found["provider"], found["available_services"]) == ("none", ["moonraker"])
+    for method, params in (
+        ("machine.services.restart", {"service": "klipper"}),
+        ("machine.shutdown", {}),
+        ("machine.reboot", {}),
+    ):
+        with pytest.raises(Refused, match="neither systemd nor supervisord") as caught:
+            await call(bridge, method, **params)
+        assert caught.value.code == 409
+    keys = [row["key"] for row in (await call(bridge, "printer.controls.list"))["controls"]]
+    assert "bridge_restart" in keys
+    assert [key for key in keys if key.startswith("host_sh") or key == "host_reboot"] == []
+
+
+async def test_supervisord_is_spoken_to_in_its_own_words(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    machine.program("supervisorctl", SUPERVISORCTL)
+    bridge = await start(machine={"provider": "supervisord", "services": ["webcam", "gone"]})
+    found = await info(bridge)
+    assert found["provider"] == "supervisord_cli"
+    assert found["service_state"]["klipper"] == {"active_state": "active", "sub_state": "running"}
+    assert found["service_state"]["webcam"]["active_state"] == "inactive"
+    await call(bridge, "machine.services.restart", service="klipper")
+    await call(bridge, "machine.services.restart", service="webcam")
+    assert machine.calls[-1] == "restart printer:webcam"  # it belongs to a group
+    with pytest.raises(Refused, match="no such process"):
+        await call(bridge, "machine.services.restart", service="gone")
+    with pytest.raises(Refused, match="not the machine"):
+        await call(bridge, "machine.reboot")
+
+
+async def test_a_missing_right_is_told_with_its_remedy_and_sudo_is_tried(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.program("sudo", SUDO)
+    (machine.state / "denied").touch()
+    (machine.state / "wants").write_text("geheim")
+    monkeypatch.setattr(os, "getuid", lambda: 1000)  # the kernel's answer to who we are
+    rights = Rights(None)
+    with pytest.raises(Forbidden, match=r"may not do `systemctl restart klipper.service`.*docs/machine.md"):
+        await rights.run("systemctl", "restart", "--", "klipper.service")
+    assert list(rights.missed) == ["systemctl restart klipper.service"]
+    assert await rights.check() is False
+    with pytest.raises(Forbidden, match="does not take this password"):
+        await rights.learn("wrong")
+    assert await rights.learn("geheim")
+    assert await rights.check() is True
+    (machine.state / "denied").touch()
+    await rights.run("systemctl", "restart", "--", "klipper.service")
+    assert machine.calls[-1] == "restart -- klipper.service"
+    assert rights.missed == {}
+    assert "geheim" not in "".join(machine.calls)
+
+
+async def test_sudo_is_told_as_clients_know_it(klippy: Simulator, start: Start, mqtt: Ear) -> None:
+    bridge = await start()
+    told = await call(bridge, "machine.sudo.info")
+    assert set(told) == {"sudo_access", "linux_user", "sudo_requested", "request_messages"}
+    assert told["sudo_access"] is None
+    request = {"jsonrpc": "2.0", "method": "machine.sudo.password", "params": {"password": "x"}, "id": 1}
+    await mqtt.say(bridge.topics.request, request)
+    assert (await mqtt.message(bridge.topics.response)).json["error"]["code"] == 403
+
+
+PLUG = {"type": "mqtt", "command_topic": "bound/plug", "bound_services": ["crowsnest"]}
+
+
+async def test_services_follow_the_power_device_they_are_bound_to(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    bridge = await start(machine=SYSTEMD, power={"plug": PLUG})
+    await switch(bridge, "off")  # from not known to off: nobody has switched anything
+    await switch(bridge, "on")
+    await until(lambda: machine.calls == ["start -- crowsnest.service"])
+    await switch(bridge, "off")
+    await until(lambda: machine.calls[1:] == ["stop -- crowsnest.service"])
+
+
+async def test_a_bound_service_has_to_be_on_the_list(start: Start) -> None:
+    with pytest.raises(ConfigError, match=r"power.plug.bound_services: 'ssh' is not named"):
+        await start(power={"plug": {**PLUG, "bound_services": ["ssh"]}}, wait=False)
+
+
+async def test_the_host_answers_in_the_shapes_web_uis_know(klippy: Simulator, start: Start) -> None:
+    bridge = await start()
+    assert set(await info(bridge)) >= {
+        "python", "cpu_info", "sd_info", "distribution", "virtualization", "network", "canbus", "provider",
+        "available_services", "service_state", "instance_ids",
+    }  # fmt: skip
+    stats = await call(bridge, "machine.proc_stats")
+    assert set(stats) == {
+        "moonraker_stats", "throttled_state", "cpu_temp", "network", "system_cpu_usage", "system_uptime",
+        "system_memory", "websocket_connections",
+    }  # fmt: skip
+    url = bridge.bridge.http.url
+    async with aiohttp.ClientSession() as session:
+        for name, key in (
+            ("usb", "usb_devices"),
+            ("serial", "serial_devices"),
+            ("video", "v4l2_devices"),
+        ):
+            async with session.get(f"{url}/machine/peripherals/{name}") as answer:
+                assert isinstance((await answer.json())["result"][key], list)
+        async with session.get(f"{url}/machine/peripherals/canbus?interface=nocan9") as answer:
+            assert answer.status == 404
+        async with session.get(f"{url}/machine/peripherals/canbus?interface=../x") as answer:
+            assert answer.status == 400
+
+
+async def test_throttling_is_notified_when_it_changes(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    machine.program("vcgencmd", 'echo "throttled=0x50005"')
+    bridge = await start()
+    event = await mqtt.message(bridge.topics.event("cpu_throttled"))
+    assert event.json["data"]["bits"] == 0x50005
+    assert "Currently Throttled" in event.json["data"]["flags"]
+    stats = await call(bridge, "machine.proc_stats")
+    assert stats["throttled_state"]["bits"] == 0x50005
+    told = await mqtt.message(bridge.topics.host_stats, where=lambda m: m.json["throttled"])
+    assert told.json["undervoltage"] is True
+    device = bridge.topics.device(f"{bridge.bridge.identity.unique}_host")
+    await mqtt.message(device, where=lambda m: b"undervoltage" in m.payload)
+
+
+async def test_a_right_is_looked_for_without_using_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restart = ("systemctl", "restart", "klipper.service"), ("pkcheck", "--process", "1")
+    rights = Rights(None)
+    if os.getuid() == 0:
+        assert await rights.may(*restart) == "root"
+    monkeypatch.setattr(os, "getuid", lambda: 1000)  # the kernel's answer to who we are
+    monkeypatch.setenv("PATH", f"{machine.state.parent / 'programs'}:/usr/bin:/bin")
+    machine.program("pkcheck", PKCHECK)
+    machine.program("sudo", SUDO)
+    assert await rights.may(*restart) == ""
+    (machine.state / "sudoers").touch()
+    assert await rights.may(*restart) == "sudo"
+    (machine.state / "polkit").touch()
+    assert await rights.may(*restart) == "polkit"
+    assert not any(line.startswith("restart") for line in machine.calls)
+
+
+async def test_a_systemd_that_does_not_answer_once_changes_nothing_that_was_known(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD)
+    before = (await info(bridge))["service_state"]
+    (machine.state / "deaf").touch()
+    bridge.bridge.below.desk.look_again()
+    with pytest.raises(Refused, match="Failed to connect to bus"):
+        await call(bridge, "machine.services.restart", service="klipper")
+    assert (await info(bridge))["service_state"] == before
+    (machine.state / "deaf").unlink()
+    machine.service("klipper", "failed failed")
+    bridge.bridge.below.desk.look_again()
+    event = await mqtt.message(bridge.topics.event("service_state_changed"))
+    assert event.json["data"] == {"klipper": {"active_state": "failed", "sub_state": "failed"}}
+
+
+async def test_a_systemd_that_never_answers_is_a_machine_that_does_not_tell(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    (machine.state / "deaf").touch()
+    found = await info(await start(machine=SYSTEMD))
+    assert found["service_state"] == {"moonraker": {"active_state": "active", "sub_state": "running"}}
+
+
+async def test_klippers_service_is_the_one_of_its_process_if_that_is_klippy(tmp_path: Path) -> None:
+    def desk(command: str, group: str, process: int | None) -> ServiceDesk:
+        folder = tmp_path / "proc/77"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cmdline").write_text(command)
+        (folder / "cgroup").write_text(group)
+        return ServiceDesk(
+            Nobody(),
+            Kernel(tmp_path),
+            allowed=[],
+            klipper=None,
+            klippy_process=lambda: process,
+            renew=lambda: None,
+        )
+
+    klippy, second = "python\0/home/pi/klipper/klippy/klippy.py\0", "0::/system.slice/klipper-2.service\n"
+    assert desk(klippy, second, 77).klipper == "klipper-2"
+    assert (
+        desk("/usr/sbin/sshd\0-D", "0::/system.slice/ssh.service\n", 77).klipper == "klipper"
+    )  # a container's
+    assert desk(klippy, "0::/user.slice/user-1000.slice/session-3.scope\n", 77).klipper == "klipper"
+    assert desk(klippy, "12:pids:/../$(reboot).service\n", 77).klipper == "klipper"
+    assert desk(klippy, second, None).klipper == "klipper"
+
+
+def test_the_provider_is_the_one_that_is_there(tmp_path: Path, machine: Machine) -> None:
+    def chosen(**options: Any) -> str:
+        return provider(Settings(**options), Kernel(tmp_path), Rights(None)).name
+
+    assert chosen() == "none"
+    assert chosen(provider="supervisord") == "supervisord_cli"
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    assert chosen() == "systemd_cli"
+    assert chosen(provider="none") == "none"
+    (tmp_path / "run/systemd/system").rmdir()
+    machine.program("supervisorctl", SUPERVISORCTL)
+    assert chosen() == "none"  # installed, and nobody answers
+    (tmp_path / "run/supervisord.sock").touch()
+    assert chosen() == "supervisord_cli"
+
+
+async def test_the_machine_may_be_ended_while_it_prints(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear, tmp_path: Path
+) -> None:
+    write_sample(tmp_path / "data/gcodes/cube.gcode", size=20, layers=40)
+    bridge = await start(machine=SYSTEMD)
+    await call(bridge, "printer.print.start", filename="cube.gcode")
+    await mqtt.message(bridge.topics.event("print_started"))
+    assert await call(bridge, "machine.reboot") == "ok"
+    assert machine.calls == ["reboot"]
+
+
+async def test_an_error_of_a_power_device_is_no_switching(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    bridge = await start(machine=SYSTEMD, power={"plug": PLUG})
+    plug = bridge.bridge.surroundings.rack.devices["plug"]
+    for seen in (True, None, True, False):
+        if seen is None:
+            plug._failed(OSError("gone"))
+        else:
+            plug.see(seen)
+    await until(lambda: machine.calls == ["stop -- crowsnest.service"])
+    plug._failed(OSError("gone"))
+    plug.see(True)  # by hand, while nobody saw it
+    await until(lambda: machine.calls[1:] == ["start -- crowsnest.service"])
+
+
+async def test_a_service_that_hangs_holds_up_other_services_and_not_the_end_of_the_machine(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    bridge = await start(machine=SYSTEMD)
+    (machine.state / "slow").touch()
+    async with asyncio.TaskGroup() as group:
+        hanging = group.create_task(call(bridge, "machine.services.restart", service="klipper"))
+        await until(lambda: machine.calls)
+        waiting = group.create_task(call(bridge, "machine.services.stop", service="crowsnest"))
+        assert await call(bridge, "machine.shutdown") == "ok"
+        assert not hanging.done()
+        assert not waiting.done()
+        (machine.state / "slow").unlink()
+    assert machine.calls == ["restart -- klipper.service", "poweroff", "stop -- crowsnest.service"]
+
+
+async def test_what_systemd_could_not_do_is_told_in_its_words(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    bridge = await start(machine=SYSTEMD)
+    (machine.state / "breaks").touch()
+    with pytest.raises(
+        Refused, match=r"Job for klipper.service failed because the control process"
+    ) as caught:
+        await call(bridge, "machine.services.restart", service="klipper")
+    assert caught.value.code == 502
