@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -142,10 +143,18 @@ class Method:
     doors: frozenset[Door]
     elsewhere: str  # what to do instead, told where a door does not offer it
     handler: Handler
-    schema: Schema
-    summary: str
     lane: Lane = Lane.NORMAL
     public: bool = False  # callable before anybody knows who is calling
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Its parameters, read off the handler when it is called for the first time."""
+        return Schema(self.handler)
+
+    @cached_property
+    def summary(self) -> str:
+        """What it does."""
+        return inspect.getdoc(self.handler) or ""
 
 
 def rpc(
@@ -371,8 +380,6 @@ def _method(declared: Declaration, handler: Handler) -> Method:
         doors=declared.doors,
         elsewhere=declared.elsewhere,
         handler=handler,
-        schema=Schema(handler),
-        summary=inspect.getdoc(handler) or "",
         lane=declared.lane,
         public=declared.public,
     )

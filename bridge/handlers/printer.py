@@ -12,7 +12,7 @@ from bridge.klippy.printer_link import PrinterLink
 from bridge.klippy.state import Klippy, KlippyInfo, KlippyState
 from bridge.klippy.status import StatusCache
 from bridge.rpc import EVERYWHERE, NOT_MQTT, Access, Call, Lane, Method, Notice, rpc
-from bridge.schema import Open, Schema
+from bridge.schema import Open
 
 OK = Literal["ok"]
 Objects = Annotated[
@@ -175,8 +175,6 @@ class Printer:
             doors=EVERYWHERE,
             elsewhere="",
             handler=handler,
-            schema=Schema(handler),
-            summary=f"Klippy's own {endpoint}",
             lane=Lane.GCODE,
         )
 

@@ -1,5 +1,6 @@
 """mqtt.allow, mqtt.deny and mqtt.clients: each method of the table with each class."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -10,7 +11,6 @@ from bridge.auth.policy import MqttPolicy
 from bridge.config import Mqtt
 from bridge.mqtt.inlet import MqttClient
 from bridge.rpc import Access, Door, Method, Registry
-from bridge.schema import Schema
 
 CLASSES = ("read", "control", "files", "admin")
 METHODS = sorted(describe_registry().methods.values(), key=lambda method: method.name)
@@ -36,7 +36,7 @@ async def test_each_method_with_each_class(method: Method) -> None:
         return "ok"
 
     registry = Registry()
-    registry.add(Method(**{**vars(method), "handler": handler, "schema": Schema(handler), "public": False}))
+    registry.add(replace(method, handler=handler, public=False))
     offered = Door.MQTT in method.doors
     for name in CLASSES:
         client = MqttClient("x", policy(allow=[name]).permit())

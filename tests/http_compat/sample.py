@@ -10,7 +10,7 @@ from bridge.errors import BadParams, Conflict, KlippyError, NotFound, TimedOut
 from bridge.klippy.commands import Commands
 from bridge.klippy.status import StatusCache
 from bridge.rpc import SOCKET_ONLY, Access, Call, Door, Lane, Method, Notice, rpc
-from bridge.schema import Open, Schema
+from bridge.schema import Open
 
 ERRORS = {
     "params": BadParams("Missing argument 'x'"),
@@ -184,6 +184,4 @@ def offered(name: str) -> Method | None:
         doors=frozenset(Door),
         elsewhere="",
         handler=handler,
-        schema=Schema(handler),
-        summary="",
     )
