@@ -21,7 +21,7 @@ from tests.wire import until
 
 STALL = """#!/bin/sh
 touch "$STATE/stalled"
-while [ -e "$STATE/hold" ]; do sleep 0.02; done
+while [ -e "$STATE/hold" ]; do sleep 0.1; done
 cat
 """
 
@@ -56,15 +56,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def upstream(tmp_path: Path, state: Path) -> Upstream:
     """One whose files that end in .slow stall while they are written."""
-    one = Upstream(tmp_path, "one")
-    one.commit("much", {**{f"src/{n}.py": f"old {n}\n" for n in range(40)}, "gone.py": "x\n"})
-    git(one.clone, "pull", "--quiet")
+    one = Upstream(tmp_path, "one", {**{f"src/{n}.py": f"old {n}\n" for n in range(40)}, "gone.py": "x\n"})
     script = tmp_path / "stall"
     script.write_text(STALL)
     script.chmod(0o755)
     git(one.clone, "config", "filter.stall.smudge", str(script))
     (one.clone / ".git/info/attributes").write_text("*.slow filter=stall\n")
-    one.remove("gone.py")
+    (one.path / "gone.py").unlink()
     fresh = {f"src/{n}.py": f"new {n}\n" for n in range(40)}
     one.commit("more", {**fresh, **{f"added/{n}.py": "a\n" for n in range(40)}, "main.slow": "s\n"})
     return one

@@ -30,7 +30,7 @@ case "$*" in
     echo "Inst libtiff5 [4.2-1] (4.2-2 Debian:12/stable [arm64])"
     echo "Inst brand-new (1.0 Debian:12/stable [arm64])"
     echo "Inst rpi-eeprom [1] (2 Debian:12/stable [arm64]) []"; };;
-  *upgrade*) echo "Unpacking libtiff5 (4.2-2) ..."; while [ -e "$STATE/hold" ]; do sleep 0.01; done
+  *upgrade*) echo "Unpacking libtiff5 (4.2-2) ..."; while [ -e "$STATE/hold" ]; do sleep 0.05; done
     touch "$STATE/upgraded"; echo "Setting up libtiff5 (4.2-2) ...";;
 esac
 """
