@@ -38,6 +38,7 @@ from bridge.klippy.commands import Commands
 from bridge.klippy.console import Console
 from bridge.klippy.filament import FilamentWatch
 from bridge.klippy.sdcard import SdCard
+from bridge.klippy.starts import Starts
 from bridge.klippy.state import Klippy
 from bridge.klippy.status import StatusCache
 from bridge.klippy.temperatures import TemperatureStore
@@ -115,18 +116,21 @@ class Bridge:
         self.klippy_link, self.klippy_parts = link_to(config.klippy, self.shelf.gcodes)
         self.cache = StatusCache(self.klippy_link)
         self.klippy = Klippy(self.klippy_link, self.cache, version=__version__)
+        starts = Starts()
+        self.cache.changed.connect(starts.look)
         self.sdcard = SdCard(
             self.klippy,
             self.cache,
             self.shelf.gcodes,
             self.shelf.gcodes_as_configured,
             self._file_running,
+            starts,
             compare=config.files.check_sdcard,
         )
         self.klippy.surveyed.connect(
             lambda _machine: self.shelf.show_sources(self.klippy.hello.get("klipper_path"))
         )
-        self.commands = Commands(self.klippy_link, self.sdcard.check)
+        self.commands = Commands(self.klippy_link, self.sdcard.check, starts)
         self.temperatures = TemperatureStore(self.klippy, self.cache, config.server.temperature_store_size)
         self.console = Console(self.klippy_link, self.commands, config.server.gcode_store_size)
         self.jobs = JobWatch(self.klippy, self.cache)
@@ -325,7 +329,7 @@ class Bridge:
 
     # What the files need of parts that are built after them.
 
-    def _file_in_use(self) -> Path | None:
+    def _file_in_use(self) -> frozenset[Path]:
         return self.sdcard.in_use()
 
     def _file_running(self) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 log = logging.getLogger(__name__)
 
 KEPT = 64  # tasks of a crew that wait for more work
+Clock = Callable[[], float]
 REMINDER = 300.0  # seconds between two log lines about one and the same fault
 
 
@@ -86,6 +87,28 @@ class Nagger:
     def reset(self) -> None:
         """All is well again: the next fault is news."""
         self._last = ""
+
+
+class Sparing:
+    """Logs some lines in a while, and with the next one how many were kept back: a flood fills no log."""
+
+    def __init__(
+        self, logger: logging.Logger, most: int = 10, every: float = 60.0, clock: Clock = time.monotonic
+    ) -> None:
+        self._log, self._most, self._every, self._clock = logger, most, every, clock
+        self._since, self._said, self._kept = 0.0, 0, 0
+
+    def warn(self, text: str) -> None:
+        """Log `text`, or count it."""
+        now = self._clock()
+        if self._said == 0 or now - self._since >= self._every:
+            self._since, self._said = now, 0
+        if self._said >= self._most:
+            self._kept += 1
+            return
+        self._said += 1
+        more, self._kept = self._kept, 0
+        self._log.warning("%s%s", text, f" ({more} more like it before)" if more else "")
 
 
 class Crew:

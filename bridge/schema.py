@@ -103,10 +103,7 @@ def _selection(value: Any) -> Any:
 
 
 def _param(name: str, hint: Any, default: Any) -> Param:
-    bare = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
-    members = (
-        get_args(bare) if isinstance(bare, types.UnionType) or get_origin(bare) is typing.Union else (bare,)
-    )
+    members = _members(hint)
     return Param(
         name=name,
         type=hint,
@@ -115,6 +112,15 @@ def _param(name: str, hint: Any, default: Any) -> Param:
         nullable=type(None) in members or Any in members,
         is_list=any(get_origin(member) is list for member in members) and str not in members,
     )
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    """What a parameter may be, without notes: of `Annotated[list[str], …] | None` a list and None."""
+    if hasattr(hint, "__metadata__"):
+        return _members(get_args(hint)[0])
+    if isinstance(hint, types.UnionType) or get_origin(hint) is typing.Union:
+        return tuple(found for member in get_args(hint) for found in _members(member))
+    return (hint,)
 
 
 _MISSING = re.compile(r"Object missing required field `(\w+)`")

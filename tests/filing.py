@@ -120,9 +120,16 @@ class Filing:
         self.heard.clear()
 
     async def ask(self, method: str, **params: Any) -> dict[str, Any]:
+        return await self.answer(await self.begin(method, **params))
+
+    async def begin(self, method: str, **params: Any) -> int:
+        """Send a request whose answer is fetched later."""
         self._ids += 1
         identifier = self._ids
         await self._ws.send_json({"jsonrpc": "2.0", "method": method, "params": params, "id": identifier})
+        return identifier
+
+    async def answer(self, identifier: int) -> dict[str, Any]:
         return await self.until(lambda: self._answers.pop(identifier, None))
 
     async def call(self, method: str, **params: Any) -> Any:

@@ -1,5 +1,6 @@
 """The log: one line a fact, no secret in it, and a full disk or a missing folder hurts nobody."""
 
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.config import Config, convert
-from bridge.lifecycle import Nagger
+from bridge.lifecycle import Nagger, Sparing
 from bridge.logs import Log, secrets_of
 
 log = logging.getLogger("bridge.test")
@@ -173,6 +174,19 @@ def test_a_fault_that_lasts_is_told_again_when_the_while_is_over(caplog: pytest.
     nagger.warn("down")
     nagger.warn("down")
     assert caplog.messages == ["down", "down"]
+
+
+def test_a_flood_is_logged_sparingly_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    clock = itertools.count(0, 0.5)
+    sparing = Sparing(log, most=2, every=10, clock=lambda: next(clock))
+    for number in range(40):
+        sparing.warn(f"no {number}")
+    assert caplog.messages == [
+        "no 0",
+        "no 1",
+        "no 20 (18 more like it before)",
+        "no 21",
+    ]
 
 
 def test_half_a_character_in_a_line_does_not_end_the_file(written: Written) -> None:

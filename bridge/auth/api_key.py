@@ -27,6 +27,7 @@ class ApiKey:
         self.value = configured or ""
         self._path, self._configured = path, bool(configured)
         self._generation = 0
+        self._renewing = asyncio.Lock()
 
     @property
     def session(self) -> str:
@@ -47,10 +48,11 @@ class ApiKey:
         """Another key; the present one is worth nothing from now on."""
         if self._configured:
             raise Conflict("The API key is set by http.api_key in the configuration; change it there")
-        self.value = await asyncio.to_thread(self._make)
+        async with self._renewing:  # of two the one that is answered last is the one in the file
+            made = self.value = await asyncio.to_thread(self._make)
         self._generation += 1
         self.changed.emit(None)
-        return self.value
+        return made
 
     def _recall_or_make(self) -> str:
         kept = (secret_files.recall(self._path) or b"").decode(errors="replace").strip()

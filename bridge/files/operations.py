@@ -16,7 +16,7 @@ from bridge.files.index import PICTURES, Index
 from bridge.files.items import FileChange, Item, SourceItem, gone, item
 from bridge.roots import Place, Roots
 
-InUse = Callable[[], Path | None]  # the file that is printing
+InUse = Callable[[], frozenset[Path]]  # what is printing, or about to
 
 
 class Zipped(msgspec.Struct, frozen=True):
@@ -205,8 +205,8 @@ class Operations:
 
     def _check_free(self, place: Place) -> None:
         """Refuse what would pull a file from under a print, or show what is hidden."""
-        real, used = Path(os.path.realpath(place.file)), self._in_use()
-        if used is not None and (used == real or real in used.parents):
+        real = Path(os.path.realpath(place.file))
+        if any(used == real or real in used.parents for used in self._in_use()):
             raise Forbidden(f"{place.shown} is printing; wait until that has ended")
         if self._roots.holds_reserved(str(real)):
             raise Forbidden(f"{place.shown} holds files that the bridge needs")

@@ -81,7 +81,7 @@ class Uploads:
         place = self._roots.place(form.root, (*folder, *name))
         if place.file.is_dir():
             raise BadRequest(f"{place.shown} is a folder")
-        if self._in_use() == Path(os.path.realpath(place.file)):
+        if Path(os.path.realpath(place.file)) in self._in_use():
             raise Forbidden(f"{place.shown} is printing; it can be replaced when that has ended")
         return place
 

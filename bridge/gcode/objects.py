@@ -4,19 +4,27 @@ Off unless it is wished for: it rewrites the file, and slicers that know Klipper
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 MAX_OBJECTS = 1000
-DONE = b"EXCLUDE_OBJECT_DEFINE"
+PIECE = 128 * 1024  # bytes looked at in one go: others wait no longer than for that
+MAX_LINE = 1024 * 1024  # bytes; what has longer ones is no G-code
+DONE = (b"\nEXCLUDE_OBJECT_DEFINE", b"\nEXCLUDE_OBJECT_START")
 
-# Slic3r's family (with and without a copy's number), BambuStudio's label, Cura's mesh.
-_BEGIN = re.compile(
-    rb"; (?:printing object (.{1,200}?)|start printing object, unique label id: ?(\d{1,10}))\s*\Z"
-    rb"|;MESH:(.{1,200}?)\s*\Z"
+# Slic3r's family, BambuStudio's label, Cura's mesh; and what ends them.
+_LABEL = re.compile(
+    rb"\n;(?: printing object ([^\r\n]{1,200})| start printing object, unique label id: ?(\d{1,10})"
+    rb"|MESH:([^\r\n]{1,200})| stop printing object)"
 )
-_END = re.compile(rb"; stop printing object|;MESH:NONMESH")
+LINE_END = 10
+NOBODY = b"NONMESH"  # how Cura says that an object has ended
+_PLAIN = re.compile(rb"\nG[0-3] X([-+]?[0-9]{1,6}\.?[0-9]{0,6}) Y([-+]?[0-9]{1,6}\.?[0-9]{0,6}) E[0-9.]")
+_OTHER = re.compile(
+    rb"\nG[0-3] (?!X[-+0-9.]{1,14} Y[-+0-9.]{1,14} E)(?=[^;\r\n]{0,160}E[0-9.])([^;\r\n]{0,160})"
+)
 _AXIS = re.compile(rb"([XY])([-+]?[0-9]{0,6}\.?[0-9]{0,6})")
 
 
@@ -28,14 +36,25 @@ class Found:
     low: list[float] = field(default_factory=lambda: [float("inf")] * 2)
     high: list[float] = field(default_factory=lambda: [float("-inf")] * 2)
 
-    def reach(self, position: list[float]) -> None:
-        """It is printed there, too."""
-        self.low = [min(pair) for pair in zip(self.low, position, strict=True)]
-        self.high = [max(pair) for pair in zip(self.high, position, strict=True)]
+    def reach(self, moves: bytes) -> None:
+        """It is printed where these moves extrude."""
+        plain = _PLAIN.findall(moves)
+        if plain:
+            xs, ys = zip(*plain, strict=True)
+            self._extend(0, [float(text) for text in xs])
+            self._extend(1, [float(text) for text in ys])
+        for words in _OTHER.findall(moves):
+            for axis, text in _AXIS.findall(words):
+                if text.strip(b"+-."):
+                    self._extend(axis == b"Y", [float(text)])
+
+    def _extend(self, axis: int, values: list[float]) -> None:
+        self.low[axis] = min(self.low[axis], *values)
+        self.high[axis] = max(self.high[axis], *values)
 
     def define(self) -> bytes:
         """The line that tells Klipper of it."""
-        if self.high[0] < self.low[0]:
+        if self.high[0] < self.low[0] or self.high[1] < self.low[1]:
             return b"EXCLUDE_OBJECT_DEFINE NAME=%s\n" % self.name
         (left, front), (right, back) = self.low, self.high
         center = f"{(left + right) / 2:.3f},{(front + back) / 2:.3f}"
@@ -64,65 +83,74 @@ def _look(file: BinaryIO) -> dict[bytes, Found]:
     """All objects, with where they are; none when the slicer has marked them itself."""
     objects: dict[bytes, Found] = {}
     current: Found | None = None
-    position = [0.0, 0.0]
-    for line in file:
-        if line.startswith(b";"):
-            label = _label(line)
-            if label is not None:
-                if label not in objects and len(objects) >= MAX_OBJECTS:
-                    return {}
-                current = objects.setdefault(label, Found(_name(label, len(objects))))
-            elif _END.match(line):
-                current = None
-        elif line.startswith(DONE):
+    for piece in _pieces(file):
+        if piece is None or any(done in piece for done in DONE):
             return {}
-        elif line.startswith((b"G1 ", b"G0 ", b"G2 ", b"G3 ")):
-            moved = _move(line, position)
-            if current is not None and moved and b"E" in line and b"E-" not in line:
-                current.reach(position)
+        at = 0
+        for event in _LABEL.finditer(piece):
+            if current is not None:
+                current.reach(piece[at : event.start() + 1])
+            at, label = event.end(), _label(event)
+            current = None
+            if label is not None:
+                current = objects.setdefault(label, Found(_name(label, len(objects))))
+        if len(objects) > MAX_OBJECTS:
+            return {}
+        if current is not None:
+            current.reach(piece[at:])
     return objects
 
 
 def _write(file: BinaryIO, out: BinaryIO, objects: dict[bytes, Found]) -> None:
     current: Found | None = None
-    defined = False
-    for line in file:
-        label = _label(line) if line.startswith(b";") else None
-        ends = label is not None or (current is not None and _END.match(line) is not None)
-        if ends and current is not None:
-            out.write(b"EXCLUDE_OBJECT_END NAME=%s\n" % current.name)
-            current = None
-        if label is not None and not defined:
-            out.writelines(one.define() for one in objects.values())
-            defined = True
-        out.write(line)
-        if label is not None:
-            current = objects[label]
-            out.write(b"EXCLUDE_OBJECT_START NAME=%s\n" % current.name)
+    define = b"".join(one.define() for one in objects.values())
+    begin, last = 1, b"\n"  # behind the line break that every piece begins with
+    for piece in _pieces(file):
+        assert piece is not None  # noqa: S101 - for the type checker: it was looked at before
+        at = begin
+        for event in _LABEL.finditer(piece):
+            line = event.start() + 1
+            out.write(piece[at:line])
+            if current is not None:
+                out.write(b"EXCLUDE_OBJECT_END NAME=%s\n" % current.name)
+            label = _label(event)
+            current = objects[label] if label is not None else None
+            out.write(define if current is not None else b"")
+            define = define if current is None else b""
+            at = piece.find(b"\n", line) + 1 or len(piece)
+            out.write(piece[line:at])
+            out.write(b"" if piece[at - 1] == LINE_END else b"\n")
+            if current is not None:
+                out.write(b"EXCLUDE_OBJECT_START NAME=%s\n" % current.name)
+        out.write(piece[at:])
+        last = piece[at:][-1:] or b"\n"
     if current is not None:
-        out.write(b"\nEXCLUDE_OBJECT_END NAME=%s\n" % current.name)
+        out.write((b"" if last == b"\n" else b"\n") + b"EXCLUDE_OBJECT_END NAME=%s\n" % current.name)
 
 
-def _label(line: bytes) -> bytes | None:
-    """The object that a comment says begins."""
-    found = _BEGIN.match(line) if len(line) < 256 else None  # noqa: PLR2004 - no slicer's comment is longer
-    label = next((group for group in found.groups() if group is not None), None) if found else None
-    return None if label == b"NONMESH" else label
+def _pieces(file: BinaryIO) -> Iterator[bytes | None]:
+    """The file in pieces of whole lines, a line break before each; None where a line does not end."""
+    rest = b""
+    while data := file.read(PIECE):
+        data = rest + data
+        cut = data.rfind(b"\n") + 1
+        if not cut and len(data) > MAX_LINE:
+            yield None
+            return
+        rest = data[cut:]
+        if cut:
+            yield b"\n" + data[:cut]
+    if rest:
+        yield b"\n" + rest
+
+
+def _label(event: re.Match[bytes]) -> bytes | None:
+    """The object that begins; None where one ends."""
+    label = next((group for group in event.groups() if group is not None), None)
+    return None if label is None or label.strip() == NOBODY else label.strip()
 
 
 def _name(label: bytes, number: int) -> bytes:
     """A name that is one word of G-code; each object has its own."""
     word = re.sub(rb"[^A-Za-z0-9]+", b"_", label).strip(b"_").upper()[:60]
     return b"%s_%d" % (word, number) if word else b"OBJECT_%d" % number
-
-
-def _move(line: bytes, position: list[float]) -> bool:
-    """Follow X and Y of an absolute move; whether one of them was in it."""
-    moved = False
-    for axis, text in _AXIS.findall(line.partition(b";")[0]):
-        try:
-            position[axis == b"Y"] = float(text)
-        except ValueError:
-            continue
-        moved = True
-    return moved

@@ -111,6 +111,15 @@ def first_layer(name: str, whole: Reader) -> Reader:
     return read
 
 
+def unless(name: str, reader: Reader) -> Reader:
+    """What the reader finds, unless the file says `False` under that key."""
+
+    def read(source: Source) -> Any:
+        return None if (source.first(name) or "").lower() == "false" else reader(source)
+
+    return read
+
+
 def of_plate(source: Source) -> Any:
     """The first layer's bed temperature of the plate that was chosen (Orca's family)."""
     plate = (source.last("curr_bed_type") or "").strip('"').lower()

@@ -6,12 +6,19 @@ from bridge.gcode.source import Source
 
 def extruder_temperature(source: Source) -> float | None:
     """The first layer's temperature of the first controller that is no bed."""
-    return _temperature(source, "0")
+    return _setpoint(source, "extruder") or _temperature(source, "0")
 
 
 def bed_temperature(source: Source) -> float | None:
     """The first layer's temperature of the first controller that is a bed."""
-    return _temperature(source, "1")
+    return _setpoint(source, "platform") or _temperature(source, "1")
+
+
+def _setpoint(source: Source, kind: str) -> float | None:
+    """Since version 5 each controller has its own lines; `1|220` is a layer and its temperature."""
+    types, points = source.all("temperatureType"), source.all("temperatureSetpoints")
+    matching = (text for found, text in zip(types, points, strict=False) if found.strip() == kind)
+    return values.positive(next(matching, "").split(",")[0].partition("|")[2])
 
 
 def _temperature(source: Source, heated_bed: str) -> float | None:

@@ -2,8 +2,9 @@
 
 A row is a field of Metadata and its readers: the first that yields a value wins. Keys of comments are in the
 slicer's own case: BambuStudio's `layer_height` is the setting, its `LAYER_HEIGHT` the one of a layer.
-`verified` means compared with a real file of that slicer in the tests; the others follow what is publicly
-known of their output, and a wrong guess costs a missing field, never an error.
+`verified` means compared with a real file of that slicer in the tests; `seen` that the keys are those of real
+files which others have published; the rest follows what is publicly known of their output. A wrong guess
+costs a missing field, never an error.
 """
 
 import re
@@ -23,6 +24,7 @@ from bridge.gcode.readers import (
     of_plate,
     summed,
     total_of,
+    unless,
     used_tools,
 )
 from bridge.gcode.simplify3d import bed_temperature, extruder_temperature, first_height
@@ -39,6 +41,7 @@ class Dialect:
     detect: re.Pattern[bytes]
     rows: Rows
     verified: bool = False
+    seen: bool = False
 
 
 # What the G-code itself tells, whoever wrote it; read where a dialect has nothing better.
@@ -149,7 +152,7 @@ CURA: Rows = {
     "estimated_time": (key(values.duration, "TIME", "PRINT.TIME"),),
     "nozzle_diameter": (key(values.positive, "EXTRUDER_TRAIN.0.NOZZLE.DIAMETER"),),
     "layer_height": (key(values.positive, "Layer height"),),
-    "first_layer_height": (key(values.positive, "MINZ"),),
+    "first_layer_height": (key(values.positive, "MINZ", "PRINT.SIZE.MIN.Z"),),
     "first_layer_extr_temp": (key(values.positive, "EXTRUDER_TRAIN.0.INITIAL_TEMPERATURE"),),
     "first_layer_bed_temp": (key(values.positive, "BUILD_PLATE.INITIAL_TEMPERATURE"),),
     "filament_total": (key(values.length, "Filament used"),),
@@ -174,14 +177,14 @@ SIMPLIFY3D: Rows = {
     "layer_count": (last_line(values.integer, _S3D_LAYER),),
     "object_height": (last_line(values.positive, _S3D_HEIGHT),),
     "estimated_time": (last(values.duration, "Build time", "Build Time"),),
-    "nozzle_diameter": (key(values.positive, "extruderDiameter"),),
+    "nozzle_diameter": (key(values.positive, "extruderDiameter", "nozzleDiameter"),),
     "layer_height": (key(values.positive, "layerHeight"),),
     "first_layer_height": (first_height,),
     "first_layer_extr_temp": (extruder_temperature,),
     "first_layer_bed_temp": (bed_temperature,),
     "filament_type": (key(values.word, "printMaterial"),),
-    "filament_total": (last(values.length, "Filament length", "Material length"),),
-    "filament_weight_total": (last(values.number, "Plastic weight", "Material weight"),),
+    "filament_total": (last(values.length, "Filament length", "Material length", "Material Length"),),
+    "filament_weight_total": (last(values.number, "Plastic weight", "Material weight", "Material Weight"),),
 }
 
 _LAYER_NUMBER = rb"\n;LAYER:([0-9]{1,6})"
@@ -212,7 +215,10 @@ KISSLICER: Rows = {
     "nozzle_diameter": (key(values.positive, "nozzle_dia_1"),),
     # The style's own figures may be negative (a share of something); the ones in use come after them.
     "layer_height": (last(values.positive, "layer_thickness_mm"),),
-    "first_layer_height": (last(values.positive, "first_layer_thickness_mm"),),
+    "first_layer_height": (
+        last(values.positive, "first_layer_thickness_mm"),
+        key(values.positive, "BEGIN_LAYER_OBJECT z"),
+    ),
     "first_layer_extr_temp": (key(values.positive, "first_layer_C"),),
     "first_layer_bed_temp": (key(values.positive, "bed_C"),),
     "chamber_temp": (key(values.positive, "chamber_C"),),
@@ -221,9 +227,19 @@ KISSLICER: Rows = {
 }
 
 ICESL: Rows = {
-    "nozzle_diameter": (key(values.positive, "nozzle_diameter_mm_0"),),
+    # Its profiles for Klipper write counts, heights and times; elsewhere there are marks of layers.
+    "layer_count": (
+        key(values.integer, "layer_count"),
+        last_line(lambda text: int(text) + 1, rb"\n; <layer ([0-9]{1,6})>"),
+    ),
+    "object_height": (key(values.positive, "print_height_mm"),),
+    "estimated_time": (key(values.duration, "estimated_print_time_s"),),
+    "nozzle_diameter": (key(values.positive, "nozzle_diameter_mm_0", "nozzle_diameter_mm"),),
     "layer_height": (key(values.positive, "z_layer_height_mm"),),
-    "first_layer_height": (key(values.positive, "z_layer_height_first_layer_mm"),),
+    "first_layer_height": (
+        unless("use_different_thickness_first_layer", key(values.positive, "z_layer_height_first_layer_mm")),
+        key(values.positive, "z_layer_height_mm"),
+    ),
     "first_layer_extr_temp": (key(values.positive, "extruder_temp_degree_c_0"),),
     "first_layer_bed_temp": (key(values.positive, "bed_temp_degree_c"),),
     "chamber_temp": (key(values.number, "chamber_temp_degree_c"),),
@@ -258,8 +274,8 @@ FUSION: Rows = {
 }
 
 
-def _dialect(name: str, detect: bytes, rows: Rows, *, verified: bool = False) -> Dialect:
-    return Dialect(name, re.compile(rb"\n[ \t]?;[ \t]{0,4}" + detect), rows, verified)
+def _dialect(name: str, detect: bytes, rows: Rows, *, verified: bool = False, seen: bool = False) -> Dialect:
+    return Dialect(name, re.compile(rb"\n[ \t]?;[ \t]{0,4}" + detect), rows, verified, seen)
 
 
 # Descendants come before their ancestors: some keep an ancestor's name in their headers.
@@ -268,31 +284,38 @@ DIALECTS: tuple[Dialect, ...] = (
     _dialect("Creality Print", rb"Creality[^\n]{0,20} Version[ \t]?:[ \t]?V?([0-9][0-9.]{0,30})", CREALITY),
     _dialect("Creality Print", rb"Creality (?:Print|Slicer)()", CREALITY),
     _dialect("OrcaSlicer", rb"generated by OrcaSlicer (\S{1,40})", ORCA),
-    _dialect("BambuStudio", rb"(?:generated by )?BambuStudio (\S{1,40})", ORCA),
+    _dialect("BambuStudio", rb"(?:generated by )?BambuStudio (\S{1,40})", ORCA, seen=True),
     _dialect("SuperSlicer", rb"generated by SuperSlicer (\S{1,40})", SUPER),
     _dialect("PrusaSlicer", rb"generated by PrusaSlicer (\S{1,40})", PRUSA, verified=True),
     _dialect("Slic3r", rb"generated by Slic3r(?: Prusa Edition)? (\S{1,40})", SLIC3R),
     _dialect("Cura", rb"Generated with Cura_SteamEngine (\S{1,40})", CURA, verified=True),
-    _dialect("Cura", rb"GENERATOR\.NAME:Cura_SteamEngine[^;]{0,8};GENERATOR\.VERSION:(\S{1,40})", CURA),
+    _dialect(
+        "Cura", rb"GENERATOR\.NAME:Cura_SteamEngine[^;]{0,8};GENERATOR\.VERSION:(\S{1,40})", CURA, seen=True
+    ),
     _dialect("Simplify3D", rb"G-Code generated by Simplify3D\(R\) Version (\S{1,40})", SIMPLIFY3D),
     _dialect("ideaMaker", rb"Sliced by ideaMaker ([0-9.]{1,40})", IDEAMAKER),
     _dialect(
         "KISSlicer",
         rb"KISSlicer[^\n]{0,40}\n(?:;[^\n]{0,80}\n){0,3}; version [^\n]{0,12}?([0-9]{1,3}\.[0-9.]{1,20})",
         KISSLICER,
+        seen=True,
     ),
-    _dialect("IceSL", rb"[^\n]{0,40}?IceSL(?:[^\n0-9]{0,20}([0-9][0-9.]{0,20}))?", ICESL),
-    _dialect("Kiri:Moto", rb"Generated by Kiri:Moto (\S{1,40})", KIRIMOTO),
+    # A build of a day names the day instead of a version.
+    _dialect("IceSL", rb"[^\n]{0,40}?IceSL(?:[ \t]{0,4}v?([0-9]{1,4}\.[0-9.]{1,20}))?", ICESL, seen=True),
+    _dialect("Kiri:Moto", rb"Generated by Kiri:Moto (\S{1,40})", KIRIMOTO, seen=True),
     _dialect("Fusion", rb"(?:Fusion version|Version of Fusion): (\S{1,40})", FUSION),
     _dialect("Fusion", rb"Generated (?:by|with):? Fusion(?: 360)?(?: (\S{1,40}))?", FUSION),
 )
 DETECT_WITHIN = 256 * 1024  # of the head without its pictures
 
+_COMMENTS = re.compile(rb"\n[ \t]?;[^\n]*")
+
 
 def detect(head: bytes | bytearray) -> tuple[Dialect, str] | None:
     """The dialect of a head whose pictures are cut out, and the slicer's version (empty if it tells none)."""
+    comments = b"".join(_COMMENTS.findall(head, 0, DETECT_WITHIN))
     for dialect in DIALECTS:
-        found = dialect.detect.search(head, 0, DETECT_WITHIN)
+        found = dialect.detect.search(comments)
         if found:
             return dialect, (found[1] or b"").decode("utf-8", "replace")
     return None

@@ -4,15 +4,17 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice, pairwise
 
 MAX_COMMENTS = 100_000
 MAX_EXTRUDERS = 64
 MAX_MOVES = 200_000
 # `; key = value`, `;key:value`, `;   key,value`; each part is bounded and none can be read in two ways.
 _COMMENT = re.compile(rb"\n;[ \t;]{0,8}([^=:,\r\n]{1,64})[=:,]([^\r\n]{0,4096})")
-_MOVE = re.compile(rb"\n[ \t]{0,8}G[0-3] ([^;\r\n]{0,160})")
+_MOVE = re.compile(rb"\n[ \t]{0,8}G[0-3] [^;\r\nZ]{0,160}")
 _Z = re.compile(rb"Z([+-]?[0-9]{0,6}\.?[0-9]{0,6})")
+LINE = 180  # bytes of a move up to its Z
+_EXTRUDES = re.compile(rb"\n[ \t]{0,8}G[0-3] (?=[^;\r\nXY]{0,160}[XY])[^;\r\nE]{0,160}E(?!-)")
 
 
 class Source:
@@ -66,17 +68,19 @@ class Source:
     @cached_property
     def printed_height(self) -> float | None:
         """The highest Z at which the tail's moves extrude."""
-        height = at = 0.0
-        for words in self._moves():
-            z = _Z.search(words)
-            if z and z[1].strip(b"+-.").replace(b".", b"", 1).isdigit():
-                at = float(z[1])
-            if b"E" in words and b"E-" not in words and (b"X" in words or b"Y" in words):
-                height = max(height, at)
-        return height or None
+        highest = 0.0
+        for (height, begin), (_, end) in pairwise(chain(self._lifts(), [(0.0, len(self.tail))])):
+            if height > highest and _EXTRUDES.search(self.tail, begin, end):
+                highest = height
+        return highest or None
 
-    def _moves(self) -> Iterator[bytes]:
-        return (match[1] for match in islice(_MOVE.finditer(self.tail), MAX_MOVES))
+    def _lifts(self) -> Iterator[tuple[float, int]]:
+        """Each move along Z in the tail: where to, and where its line begins."""
+        for match in islice(_Z.finditer(self.tail), MAX_MOVES):
+            at = match.start()
+            begin = self.tail.rfind(b"\n", max(at - LINE, 0), at)
+            if begin >= 0 and match[1].strip(b"+-.") and _MOVE.fullmatch(self.tail, begin, at):
+                yield float(match[1]), begin
 
 
 def _text(raw: bytes) -> str:

@@ -200,7 +200,8 @@ class JobQueue:
     async def start_or_queue(self, filename: str, user: str | None, *, may_queue: bool) -> Started:
         """Print a file now when the printer is free, else queue it where that is wished for."""
         job = self._waiting(filename, user)
-        if self._klippy.ready and self._watch.active is None and self._state not in ("loading", "starting"):
+        taken = self._watch.active is not None or self._commands.starts.filenames
+        if self._klippy.ready and not taken and self._state not in ("loading", "starting"):
             await self._commands.start_print(job.filename, user)
             return Started(print_started=True, print_queued=False)
         if not may_queue:

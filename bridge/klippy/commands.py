@@ -11,6 +11,7 @@ import msgspec
 
 from bridge.errors import BadParams
 from bridge.klippy.printer_link import PrinterLink
+from bridge.klippy.starts import Starts
 from bridge.signals import Signal
 
 _LINE_BREAKS = frozenset("\u2028\u2029")
@@ -29,10 +30,16 @@ class PrintRequest:
 class Commands:
     """What the printer can be told to do."""
 
-    def __init__(self, link: PrinterLink, check_print: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        link: PrinterLink,
+        check_print: Callable[[], None] = lambda: None,
+        starts: Starts | None = None,
+    ) -> None:
         self.starting: Signal[PrintRequest] = Signal("request for a print")
         self.sent: Signal[str] = Signal("G-code sent")
         self.stopped: Signal[None] = Signal("emergency stop")
+        self.starts = starts or Starts()
         self._link, self._check_print = link, check_print
 
     async def script(self, text: str) -> None:
@@ -47,8 +54,11 @@ class Commands:
     async def start_print(self, filename: str, user: str | None = None) -> None:
         """Print a file of the virtual SD card, its path relative to gcodes."""
         self._check_print()
-        self.starting.emit(PrintRequest(filename.lstrip("/"), user, time.time()))
-        await self.script(f"SDCARD_PRINT_FILE FILENAME={quoted(filename, 'filename')}")
+        name = filename.lstrip("/")
+        script = f"SDCARD_PRINT_FILE FILENAME={quoted(filename, 'filename')}"
+        with self.starts.asked(name):
+            self.starting.emit(PrintRequest(name, user, time.time()))
+            await self.script(script)
 
     async def pause(self) -> None:
         """Pause the print, by the PAUSE macro where there is one."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.errors import Conflict
+from bridge.klippy.starts import Starts
 from bridge.klippy.state import Klippy, Machine
 from bridge.klippy.status import StatusCache
 
@@ -25,23 +26,27 @@ class SdCard:
         gcodes: Path,
         configured: str,  # the same folder, as the configuration has it
         running: Callable[[], str | None],
+        starts: Starts,
         *,
         compare: bool = True,
     ) -> None:
         self.mismatch: str | None = None  # why no print can be started
-        self._cache, self._gcodes, self._configured, self._running = cache, gcodes, configured, running
+        self._cache, self._gcodes, self._configured = cache, gcodes, configured
+        self._running, self._starts = running, starts
         cache.want(self, {"virtual_sdcard": ["file_path"], "print_stats": ["state"]})
         if compare:
             klippy.surveyed.connect(self._compare)
 
-    def in_use(self) -> Path | None:
-        """The file that is printing, or chosen to be printed."""
-        if (name := self._running()) is not None:
-            return _real(self._gcodes / name)
+    def in_use(self) -> frozenset[Path]:
+        """The file that is printing, or chosen to be printed, and those whose print is asked for."""
+        running = self._running()
+        names = (*self._starts.filenames, *(() if running is None else (running,)))
+        found = {_real(self._gcodes / name) for name in names}
         loaded = self._cache.get("virtual_sdcard", "file_path")
-        if not isinstance(loaded, str) or not loaded or self._cache.get("print_stats", "state") in OVER:
-            return None
-        return _real(Path(loaded))
+        over = running is None and self._cache.get("print_stats", "state") in OVER
+        if isinstance(loaded, str) and loaded and not over:
+            found.add(_real(Path(loaded)))
+        return frozenset(found)
 
     def check(self) -> None:
         """Refuse a print that Klipper would look for somewhere else."""

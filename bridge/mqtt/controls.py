@@ -10,7 +10,7 @@ import msgspec
 from bridge.auth.policy import Permit
 from bridge.decoding import decode as parse_json
 from bridge.errors import BadParams, BridgeError, Busy, ParseError
-from bridge.lifecycle import Crew
+from bridge.lifecycle import Crew, Sparing
 from bridge.mqtt.connection import Incoming
 from bridge.mqtt.inlet import MqttClient
 from bridge.mqtt.link import MqttLink
@@ -40,6 +40,7 @@ class MqttControls:
         self._link, self._topics, self._registry = link, topics, registry
         self._client = MqttClient("control", permit)
         self._crew = Crew()
+        self._warnings = Sparing(log)
         self._running = 0
         self._clearing: Counter[str] = Counter()
         self._rows: list[ControlRow] = []
@@ -138,7 +139,7 @@ class MqttControls:
     def _reject(self, key: str, payload: bytes, error: BridgeError) -> None:
         self.rejections += 1
         shown = printable(payload[:200].decode(errors="replace"))
-        log.warning("control '%s' was not set to '%s': %s", printable(key), shown, error)
+        self._warnings.warn(f"control '{printable(key)}' was not set to '{shown}': {error}")
         self.rejected.emit(ControlRejected(control=key, value=shown, reason=str(error)))
 
     def _value(self, key: str, payload: bytes) -> Any:

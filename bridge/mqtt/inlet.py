@@ -20,7 +20,7 @@ from bridge.errors import (
     TooLarge,
     UnknownMethod,
 )
-from bridge.lifecycle import Crew
+from bridge.lifecycle import Crew, Sparing
 from bridge.mqtt.connection import Incoming
 from bridge.mqtt.denials import Denial, Denials
 from bridge.mqtt.link import MqttLink
@@ -97,6 +97,7 @@ class MqttInlet:
         self.rejections = 0
         self._link, self._topics, self._registry, self._policy = link, topics, registry, policy
         self._crew = Crew()
+        self._warnings = Sparing(log)
         self._waiting: deque[Callable[[], bool]] = deque()
         self._running = self._scripts = 0
         self._seen: OrderedDict[Any, _Repeatable] = OrderedDict()
@@ -313,7 +314,7 @@ class MqttInlet:
 
     def _clear(self, incoming: Incoming) -> None:
         """A retained request would run again at every connect: never execute it, take it from the broker."""
-        log.warning("a retained request on %s was not executed; it is cleared", incoming.topic)
+        self._warnings.warn(f"a retained request on {incoming.topic} was not executed; it is cleared")
         reason = "the request was retained; publish requests without retain"
         self._reject(RequestRejected(topic=incoming.topic, method=None, reason=reason))
         self._clearing[incoming.topic] += self._link.protocol == "3.1.1"  # MQTT 5 does not send us our own

@@ -1,5 +1,6 @@
 """Files that nobody else may read."""
 
+import asyncio
 import stat
 from pathlib import Path
 
@@ -129,3 +130,11 @@ async def test_a_name_is_taken_once(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="ann already exists"):
         await users.add(User("ann", "y", 1.0, "t"))
     assert users.get("ann").password == "x"
+
+
+async def test_a_key_that_is_renewed_twice_at_a_time_is_the_one_in_the_file(tmp_path: Path) -> None:
+    key = ApiKey(None, tmp_path / "api_key")
+    await key.open()
+    made = await asyncio.gather(*(key.renew() for _ in range(5)))
+    assert len(set(made)) == 5
+    assert (tmp_path / "api_key").read_text().strip() == key.value

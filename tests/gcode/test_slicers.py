@@ -1,6 +1,7 @@
 """Each dialect against a header in its own comment syntax: `real/` is a slicer's, `written/` is by hand."""
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -49,6 +50,14 @@ def test_every_dialect_of_the_table_has_a_sample():
 def test_verified_dialects_are_those_with_a_real_file():
     real = {scan(path).slicer for path in REAL}
     assert real == {dialect.name for dialect in DIALECTS if dialect.verified}
+
+
+def test_what_the_documentation_says_of_each_dialect_is_what_the_table_says():
+    text = (HERE.parents[1] / "docs" / "files.md").read_text()
+    rows = dict(re.findall(r"^\| ([A-Z][^|]+?) \| (yes|seen|no)[ ,|]", text, re.MULTILINE))
+    for dialect in DIALECTS:
+        said = {word for names, word in rows.items() if dialect.name in re.split(r", | with the ", names)}
+        assert ("yes" if dialect.verified else "seen" if dialect.seen else "no") in said, dialect.name
 
 
 def test_every_row_is_a_field_of_the_metadata():

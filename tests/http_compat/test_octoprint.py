@@ -1,14 +1,29 @@
 """OctoPrint's API: what its clients read, and what they make a printer do."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
+from bridge.klippy.simulator import Simulator
+from bridge.klippy.simulator.life import Timing
 from tests.conftest import Start
 from tests.filing import LONG, PRUSA, SHORT, Filing, body, filing, part
 from tests.wire import until
 
 LOCAL = "/api/files/local"
+
+
+@pytest.fixture
+async def klippy(tmp_path: Path) -> AsyncIterator[Simulator]:
+    """A simulated printer that tells its state often: these tests wait for it at each step."""
+    gcodes = tmp_path / "data" / "gcodes"
+    gcodes.mkdir(parents=True)
+    often = Timing(tick=0.05)
+    async with Simulator(tmp_path / "klippy.sock", gcodes, speed=100.0, noise=0.0, timing=often) as simulator:
+        yield simulator
 
 
 async def say(files: Filing, path: str, **command: Any) -> int:
@@ -130,6 +145,30 @@ async def test_a_job_is_started_paused_resumed_and_cancelled(files: Filing) -> N
     assert await say(files, "/api/job", command="cancel") == 204
     await flag(files, "Operational")
     assert await say(files, "/api/job", command="cancel") == 409
+
+
+async def test_commands_that_follow_one_another_at_once_are_not_answered_from_an_old_state(
+    files: Filing,
+) -> None:
+    await files.upload("it.gcode", LONG, print="true")
+    for command, status in (
+        ({"command": "start"}, 409),
+        ({"command": "pause", "action": "pause"}, 204),
+        ({"command": "pause", "action": "resume"}, 204),
+        ({"command": "pause", "action": "toggle"}, 204),
+        ({"command": "restart"}, 204),
+        ({"command": "pause", "action": "toggle"}, 204),
+        ({"command": "pause", "action": "toggle"}, 204),
+        ({"command": "restart"}, 409),
+        ({"command": "cancel"}, 204),
+        ({"command": "pause"}, 409),
+        ({"command": "cancel"}, 409),
+        ({"command": "start"}, 204),
+        ({"command": "pause"}, 204),
+    ):
+        assert await say(files, "/api/job", **command) == status, command
+    await flag(files, "Paused")
+    assert (await files.get("/api/job"))[1]["job"]["file"]["name"] == "it.gcode"
 
 
 async def test_the_printer_tells_temperatures_and_flags(files: Filing) -> None:

@@ -187,6 +187,19 @@ async def test_start_reconnect_and_birth_send_no_g_code(
     assert bridge.bridge.control_topics.rejections == 0
 
 
+async def test_a_flood_of_bad_values_is_told_but_does_not_fill_the_log(
+    start: Start, fake: FakeKlippy, mqtt: Ear, caplog: pytest.LogCaptureFixture
+) -> None:
+    bridge = await start()
+    await settled(mqtt, bridge)
+    async with asyncio.TaskGroup() as group:
+        for number in range(100):
+            group.create_task(mqtt.say(f"{bridge.name}/control/none_{number}/set", "1"))
+    await mqtt.until(lambda: len(mqtt.on(bridge.topics.event("control_rejected"))) == 100)
+    assert bridge.bridge.control_topics.rejections == 100
+    assert len([line for line in caplog.messages if line.startswith("control 'none_")]) == 10
+
+
 async def test_more_commands_than_can_run_at_once_are_refused(
     start: Start, fake: FakeKlippy, mqtt: Ear
 ) -> None:

@@ -1,6 +1,7 @@
 """What every page of the emulation needs: who asks, what for, and the table it goes through."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import BadRequest, Conflict
@@ -8,10 +9,23 @@ from bridge.http_compat import answers, arguments, web
 from bridge.http_compat.guard import Visitor
 from bridge.http_compat.octoprint.state import State
 from bridge.http_compat.routes import Page
+from bridge.klippy.printer_link import decoded, status_update
+from bridge.klippy.status import Status
 from bridge.rpc import Access, Registry, encode, printable
 
 Json = dict[str, Any]
 Command = Callable[[Json, Visitor], Awaitable[None]]
+
+
+ASKED = {"print_stats": ["state", "filename"], "virtual_sdcard": ["is_active"]}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A print that is `printing` or `paused`."""
+
+    state: str
+    filename: str
 
 
 class Desk:
@@ -24,6 +38,11 @@ class Desk:
     async def call(self, name: str, visitor: Visitor, **params: Any) -> Any:
         """Run a method of the table; it decides whether the visitor may."""
         return await self._registry.call(name, params, visitor)
+
+    async def job(self, visitor: Visitor) -> Job | None:
+        """The job as Klippy has it now, which it has perhaps not told yet."""
+        found = decoded(await self.call("printer.objects.query", visitor, objects=ASKED))
+        return _job(status_update(found).status) if isinstance(found, dict) else None
 
     async def script(self, visitor: Visitor, *lines: str) -> None:
         """Run G-code on a printer that is operational."""
@@ -57,6 +76,15 @@ class Desk:
             return answers.empty()
 
         return page
+
+
+def _job(status: Status) -> Job | None:
+    """A print that has just been started is at work before it says so."""
+    stats, card = status.get("print_stats", {}), status.get("virtual_sdcard", {})
+    filename = str(stats.get("filename") or "")
+    if stats.get("state") == "printing" or card.get("is_active"):
+        return Job("printing", filename)
+    return Job("paused", filename) if stats.get("state") == "paused" else None
 
 
 def choose(commands: Mapping[str, Command], given: Json) -> Command:

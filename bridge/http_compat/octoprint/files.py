@@ -120,7 +120,7 @@ class FilePages:
         path = str(given["path"])
         self._desk.require_operational()
         await self._desk.call("server.files.metadata", visitor, filename=path)
-        if self._desk.state.job is not None:
+        if await self._desk.job(visitor) is not None:
             raise Conflict("A print job is active; another file cannot be selected now")
         self._desk.state.selected = path
         if str(given.get("print", "")).lower() == "true":

@@ -7,6 +7,10 @@ from bridge.http_compat.octoprint.desk import Desk, Json, allow
 from bridge.http_compat.routes import Routes
 from bridge.rpc import Access, encode, printable
 
+ACTIVE = ("printing", "paused")
+# In these states, as they were told last, an action does something; else the state may just have changed.
+SURE = {"pause": ("printing",), "resume": ("paused",), "toggle": ()}
+
 
 class JobPages:
     """The job, and what can be done to it."""
@@ -29,7 +33,7 @@ class JobPages:
     async def start(self, visitor: Visitor) -> None:
         """Print the file that is selected."""
         self._desk.require_operational()
-        if self._desk.state.job is not None:
+        if await self._desk.job(visitor) is not None:
             raise Conflict("A print job is active already")
         filename = self._desk.state.file
         if filename is None:
@@ -47,18 +51,19 @@ class JobPages:
 
     async def _restart(self, _given: Json, visitor: Visitor) -> None:
         """From the beginning; the macro that cancels leaves nothing of the paused print behind."""
-        filename = self._desk.state.file
-        if self._active() != "paused" or filename is None:
+        self._desk.require_operational()
+        job = await self._desk.job(visitor)
+        if job is None or job.state != "paused" or not job.filename:
             raise Conflict("Only a print that is paused can be restarted")
         await self._desk.call("printer.print.cancel", visitor)
-        await self._desk.call("printer.print.start", visitor, filename=filename)
+        await self._desk.call("printer.print.start", visitor, filename=job.filename)
 
     async def _pause(self, given: Json, visitor: Visitor) -> None:
         """`pause` and `resume` leave a print alone that is as they want it; without an action it toggles."""
         action = given.get("action", "toggle")
-        if action not in ("pause", "resume", "toggle"):
-            raise BadRequest(f"Unknown action '{printable(str(action))}'; there are pause, resume, toggle")
-        state = self._active()
+        if not isinstance(action, str) or action not in SURE:
+            raise BadRequest(f"Unknown action '{printable(str(action))}'; there are {', '.join(SURE)}")
+        state = await self._active(visitor, *SURE[action])
         if state == "printing" and action != "resume":
             await self._desk.call("printer.print.pause", visitor)
         elif state == "paused" and action != "pause":
@@ -67,13 +72,16 @@ class JobPages:
             allow(visitor, Access.CONTROL)
 
     async def _cancel(self, _given: Json, visitor: Visitor) -> None:
-        self._active()
+        await self._active(visitor, *ACTIVE)
         await self._desk.call("printer.print.cancel", visitor)
 
-    def _active(self) -> str:
-        """`printing` or `paused`, or 409."""
+    async def _active(self, visitor: Visitor, *sure: str) -> str:
+        """`printing` or `paused`, or 409; a state that is not among the `sure` ones is asked for anew."""
         self._desk.require_operational()
-        job = self._desk.state.job
+        told = self._desk.state.job
+        if told is not None and told in sure:
+            return told
+        job = await self._desk.job(visitor)
         if job is None:
             raise Conflict("No print job is active")
-        return job
+        return job.state
