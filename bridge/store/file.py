@@ -83,12 +83,13 @@ def _open(path: Path, patience: float) -> sqlite3.Connection:
         if _beside(path, "-wal").exists():
             raise Unusable("the file is gone while its log is there")
         _begin(path)
+    if not os.access(path, os.W_OK):  # SQLite would tell at the first write
+        raise Unusable("this user may not write to it")
     connection = _connect(str(path), patience)
     try:
         # Before any setting: what is not ours must not be touched.
         check(connection, path)
         _apply(connection, SETTINGS)
-        # Tells a file that may only be read now rather than at the first write.
         _apply(connection, ["BEGIN IMMEDIATE", "ROLLBACK"])
     except BaseException:
         connection.close()
