@@ -69,7 +69,7 @@ class Environment:
             if done.code:
                 raise DeviceFailed(f"pip: {done.said}")
             if proof and (done := await run(str(python), *proof, patience=PROVING)).code:
-                raise DeviceFailed(f"the new version does not start, the old one stays: {done.said}")
+                raise DeviceFailed(f"the new version does not start, the old one stays: {done.last}")
             await asyncio.to_thread(_settle, made, self.path, label)
             await asyncio.to_thread(swap.replace, self.path, made)
         except shutil.Error as error:  # a list of all files that could not be copied

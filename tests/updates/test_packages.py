@@ -122,8 +122,12 @@ async def test_a_new_bridge_that_does_not_start_is_not_put_in_place(start: Start
         ("machine.update.moonraker", {}),
         ("machine.update.client", {"name": "moonraker"}),
     ):
-        with pytest.raises(Refused, match=r"does not start, the old one stays: .*No module named 'bridge'"):
+        with pytest.raises(
+            Refused, match=r"does not start, the old one stays: .*No module named 'bridge'"
+        ) as caught:
             await call(bridge, method, **params)
+        assert "File" not in str(caught.value)
+        assert str(toy.path) not in str(caught.value)
     assert toy.version == "1.0"
 
 
