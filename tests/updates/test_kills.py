@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from bridge.outgoing import Outgoing
+from bridge.updates import swap
 from bridge.updates.environment import Environment
 from bridge.updates.memory import Memory
 from tests.services.programs import SUDO, Machine
@@ -203,10 +204,16 @@ async def test_an_environment_whose_release_did_not_come_goes_back(
     memory.note("toy", begun="2 x")
     await Environment(str(toy.path)).install("toy==2.0", say=quiet, label="2 x")
     assert toy.version == "2.0"
-    await component(settings, tmp_path, outgoing, host.url).heal()
-    assert toy.version == "1.0"
-    await component(settings, tmp_path, outgoing, host.url).heal()
-    assert toy.version == "1.0"
+    for _ in range(2):
+        await component(settings, tmp_path, outgoing, host.url).heal()
+        assert toy.version == "1.0"
+    host.release("2", zipped({"r": "toy==2.0"}))
+    await component(settings, tmp_path, outgoing, host.url).update(quiet)
+    assert toy.version == "2.0"
+    swap.exchange(folder, swap.previous(folder))  # a rollback, and its first half alone
+    for _ in range(2):
+        await component(settings, tmp_path, outgoing, host.url).heal()
+        assert ((folder / "r").read_text(), toy.version) == ("toy==1.0", "1.0")
 
 
 @pytest.mark.torture
