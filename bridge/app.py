@@ -297,7 +297,7 @@ class Bridge:
             *self.shelf.parts,
             self.ledger,
             self.job_queue,
-            self.tracker,
+            self.tracker.crew,
             *self.klippy_parts,
             self.klippy,  # first to come and last to go: its loss is no news while the bridge ends
             self.temperatures,

@@ -121,7 +121,7 @@ class Companions:
             strip.changed.connect(lambda _strip: house.controls.refresh())
         self._wled = Wled(self.strips, house.klippy, house.topics)
         self.capabilities.append(self._wled)
-        self.parts += [self._wled, self.strips]
+        self.parts += [self._wled.crew, self.strips]
 
     def _nearby(self, house: House) -> None:
         settings, identity = self._config.zeroconf, house.identity

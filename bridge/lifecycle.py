@@ -112,12 +112,15 @@ class Sparing:
 
 
 class Crew:
-    """Tasks that are started as work comes in, and their one owner: a failure of one is everybody's."""
+    """A part: tasks that are started as work comes in, and their one owner; one's failure is everybody's."""
 
     def __init__(self) -> None:
         self._group: asyncio.TaskGroup | None = None
         self._idle: list[asyncio.Future[Coroutine[Any, Any, None]]] = []  # of members without work
         self._first: list[Coroutine[Any, Any, None]] = []
+
+    async def open(self) -> None:
+        """Nothing to acquire."""
 
     async def run(self) -> None:
         """Own the tasks until cancelled."""
@@ -129,6 +132,9 @@ class Crew:
                 await asyncio.Event().wait()
         finally:
             self._group = None
+
+    async def close(self) -> None:
+        """Nothing to give back."""
 
     def begin_with(self, work: Coroutine[Any, Any, None]) -> None:
         """Have `work` be the first task as soon as somebody runs."""

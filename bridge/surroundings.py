@@ -77,7 +77,7 @@ class Surroundings:
             self.spools.changed.connect(lambda state: self._spool_topic.show(spool_payload(state)))
         spoolman = Spoolman(self.spools, client, klippy)
         self.capabilities: list[object] = [self.power, sensors, spoolman]
-        self.parts: list[Part] = [self.outgoing, self.power, self.rack, sensors, spoolman, self]
+        self.parts: list[Part] = [self.outgoing, self.power.crew, self.rack, sensors, spoolman.crew, self]
         if self.spools is not None:
             self.parts.insert(1, self.spools)
 

@@ -36,9 +36,9 @@ def culprit(kind: Any, raw: Any, path: str) -> Culprit | None:
         if ENTRY not in steps:
             found = _at(kind, raw, steps)
             choices = _kinds(kind) if steps == ["type"] else _words(found)
-            return Culprit(_joined(path, steps), text, _dig(raw, steps), _options(found), choices)
+            return Culprit(_joined(path, steps), text, dig(raw, steps), _options(found), choices)
         before = steps[: steps.index(ENTRY)]
-        table, inner = _dig(raw, before), _at(kind, raw, before)
+        table, inner = dig(raw, before), _at(kind, raw, before)
         return _first(typing.get_args(inner)[1], table, _joined(path, before))
     return None
 
@@ -55,7 +55,7 @@ def _at(kind: Any, raw: Any, steps: list[str]) -> Any:
     current = _bare(kind, raw)
     for count, step in enumerate(steps, start=1):
         hints = typing.get_type_hints(current, include_extras=True) if _is_section(current) else {}
-        current = _bare(hints.get(step, Any), _dig(raw, steps[:count]))
+        current = _bare(hints.get(step, Any), dig(raw, steps[:count]))
     return current
 
 
@@ -93,7 +93,8 @@ def _joined(path: str, steps: list[str]) -> str:
     return ".".join([path, *steps] if path else steps)
 
 
-def _dig(raw: Any, steps: list[str]) -> Any:
+def dig(raw: Any, steps: list[str]) -> Any:
+    """What is written at a path; None where nothing is."""
     for step in steps:
         if isinstance(raw, list) and step.isdigit() and int(step) < len(raw):
             raw = raw[int(step)]

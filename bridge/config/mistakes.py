@@ -33,7 +33,7 @@ def explain(message: str, raw: Any) -> str:
         return _entry(path.partition(maps.ENTRY)[0], raw)
     if text.startswith("Object contains unknown field"):
         return _unknown(path, text.split("`")[1])
-    found, kind = _dig(raw, steps), _type_at(steps)
+    found, kind = maps.dig(raw, steps), _type_at(steps)
     return f"{path}: {_wanted(text, kind)}, got {shown(found, steps[-1])}{_advice(kind, found)}"
 
 
@@ -57,7 +57,7 @@ def check(config: Config, raw: Any) -> None:
     for test in (_paths, _broker, _tls, _rules, _roots):
         test(config)
     _instance(config, shown(raw.get("instance")))
-    _discovery(config, shown(_dig(raw, ["homeassistant", "prefix"])))
+    _discovery(config, shown(maps.dig(raw, ["homeassistant", "prefix"])))
 
 
 def _entry(table: str, raw: Any) -> str:
@@ -131,17 +131,6 @@ def _bare(kind: Any) -> Any:
         else:
             kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
     return kind
-
-
-def _dig(raw: Any, steps: list[str]) -> Any:
-    for step in steps:
-        if isinstance(raw, list) and step.isdigit() and int(step) < len(raw):
-            raw = raw[int(step)]
-        elif isinstance(raw, dict) and step in raw:
-            raw = raw[step]
-        else:
-            return None
-    return raw
 
 
 def _instance(config: Config, written: str) -> None:

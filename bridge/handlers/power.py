@@ -50,20 +50,10 @@ class Power:
         )
         self.components = ("power",) if rack.devices else ()
         self._rack, self._topics = rack, topics
-        self._crew = Crew()
+        self.crew = Crew()
         self._told: dict[str, PowerDevice] = {}
         rack.changed.connect(self._device_changed)
         klippy.offer("set_device_power", self._asked_by_macro)
-
-    async def open(self) -> None:
-        """Nothing to acquire."""
-
-    async def run(self) -> None:
-        """Own the tasks of what macros ask for."""
-        await self._crew.run()
-
-    async def close(self) -> None:
-        """Nothing to give back."""
 
     @property
     def controls(self) -> list[Control]:
@@ -147,7 +137,7 @@ class Power:
         if device is None or (wish != "toggle" and wish not in WISHES):
             log.warning("a macro's set_device_power names no device, or no state: %.200s", params)
             return
-        self._crew.start(_attempt(device, on=device.state != "on" if wish == "toggle" else WISHES[wish]))
+        self.crew.start(_attempt(device, on=device.state != "on" if wish == "toggle" else WISHES[wish]))
 
 
 async def _attempt(device: Device, *, on: bool) -> None:

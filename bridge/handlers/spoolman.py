@@ -67,21 +67,11 @@ class Spoolman:
         )
         self.components = () if spools is None else ("spoolman",)
         self._found, self._client = spools, client
-        self._crew = Crew()
+        self.crew = Crew()
         if spools is not None:
             spools.chosen.connect(lambda spool_id: self.active.emit(ActiveSpool(spool_id)))
             spools.connection.connect(lambda there: self.connection.emit(SpoolmanConnection(there)))
             klippy.offer("spoolman_set_active_spool", self._asked_by_macro)
-
-    async def open(self) -> None:
-        """Nothing to acquire."""
-
-    async def run(self) -> None:
-        """Own the tasks of what macros ask for."""
-        await self._crew.run()
-
-    async def close(self) -> None:
-        """Nothing to give back."""
 
     @rpc("server.spoolman.status", "GET", access=Access.READ)
     async def status(self, call: Call) -> SpoolmanStatus:
@@ -155,7 +145,7 @@ class Spoolman:
         ):
             log.warning("a macro's spoolman_set_active_spool names no spool: %.100s", spool_id)
             return
-        self._crew.start(self._choose(spool_id))
+        self.crew.start(self._choose(spool_id))
 
     async def _choose(self, spool_id: int | None) -> None:
         try:

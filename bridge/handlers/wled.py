@@ -65,20 +65,10 @@ class Wled:
     def __init__(self, strips: Strips, klippy: Klippy, topics: Topics) -> None:
         self.components = ("wled",) if strips.all else ()
         self._strips, self._topics = strips, topics
-        self._crew = Crew()
+        self.crew = Crew()
         if strips.all:
             klippy.offer("set_wled_state", self._state_asked_by_macro)
             klippy.offer("set_wled", self._color_asked_by_macro)
-
-    async def open(self) -> None:
-        """Nothing to acquire."""
-
-    async def run(self) -> None:
-        """Own the tasks of what macros ask for."""
-        await self._crew.run()
-
-    async def close(self) -> None:
-        """Nothing to give back."""
 
     @property
     def controls(self) -> list[Control]:
@@ -178,7 +168,7 @@ class Wled:
         except BridgeError as error:
             log.warning("a macro's set_wled_state was not understood: %s", error)
             return
-        self._crew.start(_attempt(strip, wish))
+        self.crew.start(_attempt(strip, wish))
 
     def _color_asked_by_macro(self, params: dict[str, Any]) -> None:
         """`action_call_remote_method("set_wled", strip="…", red=1, green=0.5, index=3, transmit=0)`."""
@@ -188,9 +178,7 @@ class Wled:
         except BridgeError as error:
             log.warning("a macro's set_wled was not understood: %s", error)
             return
-        self._crew.start(
-            _attempt_light(strip, color, index, show=params.get("transmit", 1) in (1, "1", True))
-        )
+        self.crew.start(_attempt_light(strip, color, index, show=params.get("transmit", 1) in (1, "1", True)))
 
 
 def _some(names: dict[str, Any]) -> None:

@@ -80,7 +80,7 @@ class JobTracker:
         self.paused = False
         self._cache, self._library = cache, library
         self._gauges: dict[str, Gauge] = {}
-        self._crew = Crew()
+        self.crew = Crew()
         self._request: PrintRequest | None = None
         self._figures = Figures()  # the last that were known: they outlive Klippy's connection
         self._eta: float | None = None
@@ -90,16 +90,6 @@ class JobTracker:
         watch.changed.connect(self._event)
         watch.found.connect(self._found)
         cache.changed.connect(self._status)
-
-    async def open(self) -> None:
-        """Nothing to acquire."""
-
-    async def run(self) -> None:
-        """Own the tasks that read files."""
-        await self._crew.run()
-
-    async def close(self) -> None:
-        """Nothing to give back."""
 
     def register(self, spec: FieldSpec) -> Gauge:
         """A field of auxiliary data in every record from now on; a name twice is a bug."""
@@ -186,7 +176,7 @@ class JobTracker:
         metadata: asyncio.Future[Metadata | None] = asyncio.get_running_loop().create_future()
         start = Start(self.current, adopted, metadata)
         self.started.emit(start)
-        if not self._crew.start(self._describe(start)):
+        if not self.crew.start(self._describe(start)):
             metadata.set_result(None)
 
     def _asked_by(self, change: JobChange) -> str | None:

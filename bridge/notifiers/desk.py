@@ -12,6 +12,7 @@ import msgspec
 
 from bridge.config.notifiers import Notifier as Settings
 from bridge.errors import BridgeError
+from bridge.gcode.metadata import Metadata
 from bridge.jobs.progress import Outlook
 from bridge.jobs.tracker import Job, JobTracker, Start
 from bridge.jobs.watch import JobChange, JobEvent, JobWatch
@@ -24,6 +25,12 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 50  # things that happened
 PATIENCE = 10.0  # seconds that the metadata of a file is waited for
+
+# what templates may ask of a job; null is not known
+JOB_FIELDS = (
+    "file", "user", "elapsed", "print_time", "filament_used", "progress", "remaining", "layer", "layers",
+    "slicer_estimate",
+)  # fmt: skip
 
 Look = Callable[[str, str | None], Awaitable[Picture | None]]  # by `attach` and the job's file
 
@@ -152,7 +159,7 @@ class Desk:
 
     async def _names(self, happening: Happening) -> dict[str, Any]:
         """What a template may speak of."""
-        job, outlook = happening.job, happening.outlook
+        job = happening.job
         metadata = job.metadata if job else None
         if happening.start is not None and metadata is None:
             with contextlib.suppress(TimeoutError, BridgeError):
@@ -163,17 +170,30 @@ class Desk:
             "message": happening.message,
             "printer": self._printer,
             "file": job.filename if job else "",
-            "job": {
-                "file": job.filename if job else None,
-                "user": job.user if job else None,
-                "elapsed": job.total_duration if job else None,
-                "print_time": job.print_duration if job else None,
-                "filament_used": job.filament_used if job else None,
-                "progress": round(outlook.progress * 100, 1) if outlook and outlook.progress else None,
-                "remaining": outlook.remaining if outlook else None,
-                "layer": outlook.layer if outlook else None,
-                "layers": outlook.layers if outlook else None,
-                "slicer_estimate": metadata.estimated_time if metadata else None,
-            },
+            "job": _job(happening, metadata),
             "metadata": msgspec.to_builtins(metadata) if metadata else {},
         }
+
+
+def _job(happening: Happening, metadata: Metadata | None) -> dict[str, Any]:
+    """The job as templates know it."""
+    job, outlook = happening.job, happening.outlook
+    known: dict[str, Any] = dict.fromkeys(JOB_FIELDS)
+    if metadata is not None:
+        known["slicer_estimate"] = metadata.estimated_time
+    if job is not None:
+        known |= {
+            "file": job.filename,
+            "user": job.user,
+            "elapsed": job.total_duration,
+            "print_time": job.print_duration,
+            "filament_used": job.filament_used,
+        }
+    if outlook is not None:
+        known |= {
+            "progress": None if outlook.progress is None else round(outlook.progress * 100, 1),
+            "remaining": outlook.remaining,
+            "layer": outlook.layer,
+            "layers": outlook.layers,
+        }
+    return known

@@ -1,12 +1,12 @@
 """A line of this machine's GPIO chips, by libgpiod."""
 
 import asyncio
-import importlib
 import re
 from typing import Any
 
 from bridge.config.power import GpioSwitch
 from bridge.errors import ConfigError, DeviceFailed
+from bridge.extras import extra
 from bridge.power.device import See
 
 _PIN = re.compile(r"(!?)(?:(gpiochip\d+)/)?(?:gpio)?(\d+)")
@@ -23,7 +23,7 @@ class GpioLine:
             )
         self._inverted, self._line = bool(found[1]), int(found[3])
         self._chip = f"/dev/{found[2] or 'gpiochip0'}"
-        self._gpiod = _library(where)
+        self._gpiod = extra("gpiod", "gpio", where)
         self._request: Any = None
         self._see: See = lambda _on: None
 
@@ -68,11 +68,3 @@ class GpioLine:
 
     def _level(self) -> bool:
         return bool(self._request.get_value(self._line) == self._gpiod.line.Value.ACTIVE)
-
-
-def _library(where: str) -> Any:
-    """The package, or ConfigError that names the extra."""
-    try:
-        return importlib.import_module("gpiod")
-    except ImportError as error:
-        raise ConfigError(f"{where}: gpio needs a package; pip install 'klipper-bridge[gpio]'") from error

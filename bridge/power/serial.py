@@ -1,12 +1,11 @@
 """Relay boards on a serial port: a few bytes for on, off and the question."""
 
 import asyncio
-import importlib
 from dataclasses import dataclass
-from typing import Any
 
 from bridge.config.power import SerialSwitch
 from bridge.errors import ConfigError, DeviceFailed
+from bridge.extras import extra
 from bridge.power.device import See
 
 BLANKS = b" \t\r\n\0"
@@ -36,12 +35,7 @@ class SerialRelay:
     """Holds the port while it is watched."""
 
     def __init__(self, settings: SerialSwitch, where: str) -> None:
-        try:
-            self._serial: Any = importlib.import_module("serial_asyncio")
-        except ImportError as error:
-            raise ConfigError(
-                f"{where}: serial needs a package; pip install 'klipper-bridge[serial]'"
-            ) from error
+        self._serial = extra("serial_asyncio", "serial", where)
         self._settings = settings
         self._bytes = _chosen(settings, where)
         self._port: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None

@@ -1,10 +1,10 @@
 """Kasa and Tapo plugs, by python-kasa."""
 
-import importlib
 from typing import Any
 
 from bridge.config.power import TplinkSwitch
-from bridge.errors import ConfigError, DeviceFailed
+from bridge.errors import DeviceFailed
+from bridge.extras import extra
 from bridge.power.device import Polled, See
 
 
@@ -13,12 +13,7 @@ class TplinkPlug(Polled):
 
     def __init__(self, settings: TplinkSwitch, where: str) -> None:
         super().__init__(settings.poll)
-        try:
-            self._kasa: Any = importlib.import_module("kasa")
-        except ImportError as error:
-            raise ConfigError(
-                f"{where}: tplink needs a package; pip install 'klipper-bridge[tplink]'"
-            ) from error
+        self._kasa = extra("kasa", "tplink", where)
         self._settings, self._where = settings, where
         self._device: Any = None
 

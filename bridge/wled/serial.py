@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-import importlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
 from bridge.config.wled import SerialStrip
-from bridge.errors import ConfigError, DeviceFailed, TimedOut
+from bridge.errors import DeviceFailed, TimedOut
+from bridge.extras import extra
 
 MOST = 65_536  # bytes of an answer
 
@@ -18,12 +18,7 @@ class SerialLink:
     """Holds the port while it is watched."""
 
     def __init__(self, settings: SerialStrip, where: str) -> None:
-        try:
-            self._serial: Any = importlib.import_module("serial_asyncio")
-        except ImportError as error:
-            raise ConfigError(
-                f"{where}: serial needs a package; pip install 'klipper-bridge[serial]'"
-            ) from error
+        self._serial = extra("serial_asyncio", "serial", where)
         self._settings = settings
         self._port: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()

@@ -53,7 +53,7 @@ class Workshop:
     async def open(self) -> None:
         await self.store.open()
         await self.ledger.open()
-        self._tasks = [asyncio.ensure_future(part.run()) for part in (self.tracker, self.ledger)]
+        self._tasks = [asyncio.ensure_future(part.run()) for part in (self.tracker.crew, self.ledger)]
         await asyncio.sleep(0)  # their first steps
 
     async def stop(self) -> None:

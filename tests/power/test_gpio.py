@@ -110,4 +110,4 @@ async def test_a_package_that_is_missing_is_named(
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(ConfigError) as caught:
         await start(power={"plug": {"type": kind, **options}})
-    assert str(caught.value) == f"power.plug: {kind} needs a package; pip install 'klipper-bridge[{kind}]'"
+    assert str(caught.value) == f"power.plug: needs a package; pip install 'klipper-bridge[{kind}]'"

@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any
 
-from bridge.errors import ConfigError, KlippyUnavailable
+from bridge.errors import KlippyUnavailable
+from bridge.extras import extra
 from bridge.klippy.serial.firmware import Dialect, Firmware, introduced
 from bridge.klippy.serial.lines import LineSplitter, numbered
 from bridge.klippy.serial.replies import Kind, understood
@@ -24,12 +23,9 @@ CALM = 0.03  # seconds without a word after which nothing more of an answer come
 FIRST_LINE = b"M110 N0"
 
 
-def serial_package() -> ModuleType:
+def serial_package() -> Any:
     """The package for serial ports, or ConfigError when it is not installed."""
-    try:
-        return importlib.import_module("serial_asyncio")
-    except ImportError as error:
-        raise ConfigError("klippy.serial needs a package; pip install 'klipper-bridge[serial]'") from error
+    return extra("serial_asyncio", "serial", "klippy.serial")
 
 
 class Port(asyncio.Protocol):
