@@ -39,6 +39,12 @@ class Done:
         lines = (self.errors.strip() or self.out.strip()).splitlines()
         return "; ".join(line.strip() for line in lines[-3:])[:400] or f"it ended with code {self.code}"
 
+    @property
+    def last(self) -> str:
+        """The last line alone: of a traceback the one that names the fault, without a path."""
+        lines = (self.errors.strip() or self.out.strip()).splitlines()
+        return lines[-1].strip()[:200] if lines else f"it ended with code {self.code}"
+
 
 def found(name: str) -> str:
     """Where a program is, or NotFound."""

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 PATIENCE = 1800.0  # seconds that pip may take, with a compiler on a small machine
 PROVING = 120.0
 QUIETLY = ("--disable-pip-version-check", "--no-input", "--no-color")
-LABEL = ".made-for"  # what an environment was made for, as long as that is not all done
+LABEL = ".made-for"  # what an environment was made for
 FIRST_LINE = 200
 
 
@@ -33,11 +33,16 @@ class Environment:
 
     @property
     def label(self) -> str | None:
-        """What it was made for, while that may have to be taken back."""
+        """What it was made for, where that may have to be taken back."""
         try:
             return (self.path / LABEL).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
+
+    @property
+    def before(self) -> "Environment":
+        """The one that it has taken the place of."""
+        return Environment(str(swap.previous(self.path)))
 
     def version(self, project: str) -> str | None:
         """The version of a package that is installed."""
@@ -69,7 +74,7 @@ class Environment:
             if done.code:
                 raise DeviceFailed(f"pip: {done.said}")
             if proof and (done := await run(str(python), *proof, patience=PROVING)).code:
-                raise DeviceFailed(f"the new version does not start, the old one stays: {done.said}")
+                raise DeviceFailed(f"the new version does not start, the old one stays: {done.last}")
             await asyncio.to_thread(_settle, made, self.path, label)
             await asyncio.to_thread(swap.replace, self.path, made)
         except shutil.Error as error:  # a list of all files that could not be copied

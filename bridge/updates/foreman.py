@@ -258,6 +258,8 @@ class Foreman:
             fault = _fault(error)
             words = f"Error: {fault}"
             log.warning("%s: %s", one.name, fault)
+            if fault is error:
+                raise
             raise fault from error
         finally:
             self.told.emit(Progress(one.name, number, words, complete=last))

@@ -126,8 +126,7 @@ class Package:
         return f"{self._project}[{extras}]" if extras else self._project
 
     def _versions_here(self) -> tuple[str | None, str | None]:
-        before = Environment(str(swap.previous(self._environment.path)))
-        return self._environment.version(self._project), before.version(self._project)
+        return self._environment.version(self._project), self._environment.before.version(self._project)
 
 
 def reported(text: str) -> str | None:

@@ -199,7 +199,7 @@ class Repository:
         if self._proof:
             done = await run(*self._proof, folder=self.path, patience=PROVING)
             if done.code:
-                raise DeviceFailed(f"the new version does not start: {done.said}")
+                raise DeviceFailed(f"the new version does not start: {done.last}")
 
     async def _requirements(self, say: Say, *, label: str) -> None:
         wanted = self._settings.requirements

@@ -13,6 +13,7 @@ from bridge.errors import BadRequest, NoSpace
 
 AT_HERE, EXCHANGE = -100, 2
 UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+MARK = ".being-put-in-place"
 OPEN_TO_READ = 0o755  # a web server is somebody else
 
 
@@ -47,9 +48,13 @@ def replace(path: Path, made: Path) -> None:
     if not path.exists():
         made.rename(path)
         return
-    exchange(path, made)
     _remove(previous(path))
-    made.rename(previous(path))
+    _remove(_ready(path))
+    (made / MARK).touch()  # by which `heal` knows the new one from the old one
+    made.rename(_ready(path))
+    exchange(path, _ready(path))
+    _ready(path).rename(previous(path))
+    (path / MARK).unlink()
 
 
 def exchange(one: Path, other: Path) -> None:
@@ -78,6 +83,13 @@ def heal(path: Path) -> None:
             away.rename(previous(path))
         else:
             away.rename(path)
+    if (_ready(path) / MARK).exists():
+        _remove(_ready(path))
+    elif _ready(path).exists():
+        _remove(previous(path))
+        _ready(path).rename(previous(path))
+    if path.is_dir():
+        (path / MARK).unlink(missing_ok=True)
     if path.parent.is_dir():
         for left in path.parent.glob(f".{_literally(path.name)}.new-*"):
             _remove(left)
@@ -91,6 +103,10 @@ def size(path: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(Path(folder) / name).st_size
     return total
+
+
+def _ready(path: Path) -> Path:
+    return path.with_name(f".{path.name}.ready")
 
 
 def _away(path: Path) -> Path:

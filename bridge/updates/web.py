@@ -156,14 +156,14 @@ class Site:
         await asyncio.to_thread(swap.replace, self.path, made)
 
     def _settle_environment(self, begun: str | None) -> None:
-        """The environment of a release that did not take its place goes back, too."""
+        """A release and its environment belong together: of two exchanges one may have been cut short."""
         assert self._environment is not None  # noqa: S101 - for the type checker: asked before
-        if begun is None or self._environment.label != begun:
-            swap.heal(self._environment.path)
-        elif _text(self.path / MADE_FOR) == begun:
-            self._environment.confirm()
-        else:
+        swap.heal(self._environment.path)
+        mine = _text(self.path / MADE_FOR)
+        if begun is not None and mine != begun:
             self._environment.undo(begun)
+        elif mine is not None and self._environment.label != mine and self._environment.before.label == mine:
+            self._environment.rollback()
 
     def _versions_here(self) -> tuple[str | None, str | None]:
         return _version_in(self.path), _version_in(swap.previous(self.path))

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from bridge.outgoing import Outgoing
+from bridge.updates import swap
 from bridge.updates.environment import Environment
 from bridge.updates.memory import Memory
 from tests.services.programs import SUDO, Machine
@@ -21,7 +22,7 @@ from tests.wire import until
 
 STALL = """#!/bin/sh
 touch "$STATE/stalled"
-while [ -e "$STATE/hold" ]; do sleep 0.02; done
+while [ -e "$STATE/hold" ]; do sleep 0.1; done
 cat
 """
 
@@ -56,15 +57,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def upstream(tmp_path: Path, state: Path) -> Upstream:
     """One whose files that end in .slow stall while they are written."""
-    one = Upstream(tmp_path, "one")
-    one.commit("much", {**{f"src/{n}.py": f"old {n}\n" for n in range(40)}, "gone.py": "x\n"})
-    git(one.clone, "pull", "--quiet")
+    one = Upstream(tmp_path, "one", {**{f"src/{n}.py": f"old {n}\n" for n in range(40)}, "gone.py": "x\n"})
     script = tmp_path / "stall"
     script.write_text(STALL)
     script.chmod(0o755)
     git(one.clone, "config", "filter.stall.smudge", str(script))
     (one.clone / ".git/info/attributes").write_text("*.slow filter=stall\n")
-    one.remove("gone.py")
+    (one.path / "gone.py").unlink()
     fresh = {f"src/{n}.py": f"new {n}\n" for n in range(40)}
     one.commit("more", {**fresh, **{f"added/{n}.py": "a\n" for n in range(40)}, "main.slow": "s\n"})
     return one
@@ -205,10 +204,16 @@ async def test_an_environment_whose_release_did_not_come_goes_back(
     memory.note("toy", begun="2 x")
     await Environment(str(toy.path)).install("toy==2.0", say=quiet, label="2 x")
     assert toy.version == "2.0"
-    await component(settings, tmp_path, outgoing, host.url).heal()
-    assert toy.version == "1.0"
-    await component(settings, tmp_path, outgoing, host.url).heal()
-    assert toy.version == "1.0"
+    for _ in range(2):
+        await component(settings, tmp_path, outgoing, host.url).heal()
+        assert toy.version == "1.0"
+    host.release("2", zipped({"r": "toy==2.0"}))
+    await component(settings, tmp_path, outgoing, host.url).update(quiet)
+    assert toy.version == "2.0"
+    swap.exchange(folder, swap.previous(folder))  # a rollback, and its first half alone
+    for _ in range(2):
+        await component(settings, tmp_path, outgoing, host.url).heal()
+        assert ((folder / "r").read_text(), toy.version) == ("toy==1.0", "1.0")
 
 
 @pytest.mark.torture

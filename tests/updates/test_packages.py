@@ -30,7 +30,7 @@ case "$*" in
     echo "Inst libtiff5 [4.2-1] (4.2-2 Debian:12/stable [arm64])"
     echo "Inst brand-new (1.0 Debian:12/stable [arm64])"
     echo "Inst rpi-eeprom [1] (2 Debian:12/stable [arm64]) []"; };;
-  *upgrade*) echo "Unpacking libtiff5 (4.2-2) ..."; while [ -e "$STATE/hold" ]; do sleep 0.01; done
+  *upgrade*) echo "Unpacking libtiff5 (4.2-2) ..."; while [ -e "$STATE/hold" ]; do sleep 0.05; done
     touch "$STATE/upgraded"; echo "Setting up libtiff5 (4.2-2) ...";;
 esac
 """
@@ -122,8 +122,12 @@ async def test_a_new_bridge_that_does_not_start_is_not_put_in_place(start: Start
         ("machine.update.moonraker", {}),
         ("machine.update.client", {"name": "moonraker"}),
     ):
-        with pytest.raises(Refused, match=r"does not start, the old one stays: .*No module named 'bridge'"):
+        with pytest.raises(
+            Refused, match=r"does not start, the old one stays: .*No module named 'bridge'"
+        ) as caught:
             await call(bridge, method, **params)
+        assert "File" not in str(caught.value)
+        assert str(toy.path) not in str(caught.value)
     assert toy.version == "1.0"
 
 

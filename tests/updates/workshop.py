@@ -45,13 +45,13 @@ def git(folder: Path, *words: str, typed: str | None = None) -> str:
 class Upstream:
     """A repository that others push to, and a clone of it that is kept up to date."""
 
-    def __init__(self, folder: Path, name: str = "klipper") -> None:
+    def __init__(self, folder: Path, name: str = "klipper", files: dict[str, str] | None = None) -> None:
         self.path, self.clone = folder / f"{name}.git", folder / name
         self.path.mkdir()
         git(self.path, "init", "--quiet", "--initial-branch=master", "--template=")
         (self.path / ".git/info").mkdir()
         (self.path / ".git/hooks").mkdir()
-        self.commit("first", {"main.py": "print(1)\n"})
+        self.commit("first", {"main.py": "print(1)\n", **(files or {})})
         self.tag("v0.1.0")
         self._clone()
 
