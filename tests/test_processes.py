@@ -103,6 +103,7 @@ def events(mqtt: Ear) -> list[str]:
     return [m.json["event"] for m in mqtt.on(f"{NAME}/event/print")]
 
 
+@pytest.mark.torture
 async def test_the_broker_is_killed_in_mid_print(house: House) -> None:
     async with ear(house.broker.port) as mqtt:
         await printing(house, mqtt)
@@ -127,6 +128,7 @@ async def test_the_broker_is_killed_in_mid_print(house: House) -> None:
         assert events(mqtt) == []
 
 
+@pytest.mark.torture
 async def test_klippy_is_killed_in_mid_print(house: House) -> None:
     async with ear(house.broker.port) as mqtt:
         await printing(house, mqtt)

@@ -121,10 +121,15 @@ class Ear:
         self, topic: str, *, patience: float = PATIENCE, where: Callable[[Heard], bool] | None = None
     ) -> Heard:
         """The first message on `topic` (that fits), now or soon."""
-        return await self.until(
-            lambda: next((m for m in self.heard if m.topic == topic and (where is None or where(m))), None),
-            patience=patience,
-        )
+        seen = 0
+
+        def find() -> Heard | None:
+            """Each message is looked at once."""
+            nonlocal seen
+            fresh, seen = self.heard[seen:], len(self.heard)
+            return next((m for m in fresh if m.topic == topic and (where is None or where(m))), None)
+
+        return await self.until(find, patience=patience)
 
     def on(self, prefix: str) -> list[Heard]:
         return [m for m in self.heard if m.topic.startswith(prefix)]

@@ -89,10 +89,10 @@ LINES = {
 def test_no_pattern_runs_away(tmp_path, name):
     first, line = LINES[name]
     path = tmp_path / "a.gcode"
-    path.write_bytes(first + line * (5 * MB // len(line)))
+    path.write_bytes(first + line * (2 * MB // len(line)))
     started = time.process_time()
     assert encoded(path)["size"] == path.stat().st_size
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 1
 
 
 def test_one_line_of_200_mb_costs_little(tmp_path):

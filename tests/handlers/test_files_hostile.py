@@ -108,20 +108,12 @@ def check(answer: dict[str, Any], about: object, outside: Path) -> None:
     assert str(outside.parent) not in text
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_over_a_websocket(outside: Path, files: Filing, path: str) -> None:
+async def test_over_a_websocket(outside: Path, files: Filing) -> None:
     before = state_of(outside.parent)
-    for method, params in calls(path):
-        check(await files.ask(method, **params), (method, params), outside)
-    assert state_of(outside.parent) == before
-
-
-@pytest.mark.parametrize("path", WITH_ROOT)
-async def test_what_begins_with_no_root_is_refused(outside: Path, files: Filing, path: str) -> None:
-    before = state_of(outside.parent)
-    for method, params in with_root(path):
-        check(await files.ask(method, **params), (method, params), outside)
-    assert state_of(outside.parent) == before
+    for asked in (*map(calls, PATHS), *map(with_root, WITH_ROOT)):
+        for method, params in asked:
+            check(await files.ask(method, **params), (method, params), outside)
+        assert state_of(outside.parent) == before, asked
 
 
 async def test_over_mqtt(outside: Path, klippy, start: Start, broker: Mosquitto) -> None:
