@@ -95,9 +95,9 @@ async def _let_go_on(
     words: tuple[str, ...], file: Path, typed: str | None, patience: float, say: Say | None
 ) -> Done:
     """Asyncio would end the program with the loop; a plain child stays, and a thread sees its end."""
-    process = await asyncio.to_thread(_begun, words, file, typed)
+    await asyncio.to_thread(_make, file)
     loop, said, rest = asyncio.get_running_loop(), "", ""
-    ended, end = loop.run_in_executor(None, process.wait), loop.time() + patience
+    ended, end = loop.run_in_executor(None, _carry_out, words, file, typed), loop.time() + patience
     with file.open("rb") as read:
         while True:
             done, _ = await asyncio.wait((ended,), timeout=GLANCE)
@@ -113,22 +113,30 @@ async def _let_go_on(
                 raise TimedOut(f"{Path(words[0]).name} did not end within {patience:g} s; it goes on")
 
 
-def _begun(words: tuple[str, ...], file: Path, typed: str | None) -> "subprocess.Popen[bytes]":
+def _make(file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("wb") as written:
-        process = subprocess.Popen(  # noqa: S603 - an argument vector
-            words,
-            stdin=subprocess.DEVNULL if typed is None else subprocess.PIPE,
-            stdout=written,
-            stderr=written,
-            env={**os.environ, **PLAIN},
-            start_new_session=True,
-        )
+    file.write_bytes(b"")
+
+
+def _carry_out(words: tuple[str, ...], file: Path, typed: str | None) -> int:
+    """Begin it and see its end in one thread: nobody who stops waiting in between leaves it unwatched."""
+    try:
+        with file.open("wb") as written:
+            process = subprocess.Popen(  # noqa: S603 - an argument vector
+                words,
+                stdin=subprocess.DEVNULL if typed is None else subprocess.PIPE,
+                stdout=written,
+                stderr=written,
+                env={**os.environ, **PLAIN},
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise DeviceFailed(f"{Path(words[0]).name} cannot be started: {error.strerror}") from error
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.write((typed or "").encode())
         process.stdin.close()
-    return process
+    return process.wait()
 
 
 async def _followed(process: asyncio.subprocess.Process, typed: str | None, say: Say | None) -> Done:

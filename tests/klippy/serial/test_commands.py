@@ -32,9 +32,12 @@ async def test_the_demo_prints_over_a_serial_line() -> None:
         assert "a simulated Marlin printer on a serial line" in "\n".join(demo.out)
         found = re.search(rf"http://{HOST}:\d+", "\n".join(demo.out))
         assert found is not None
-        url = f"{found[0]}/printer/objects/query?print_stats&toolhead"
-        status = (await asyncio.to_thread(_get, url))["status"]
-        assert status["print_stats"]["filename"] == "demo cube.gcode"
+        url = f"{found[0]}/printer/objects/query?print_stats"
+        async with asyncio.timeout(10):
+            while (await asyncio.to_thread(_get, url))["status"]["print_stats"][
+                "filename"
+            ] != "demo cube.gcode":
+                await asyncio.sleep(0.05)
         assert (await asyncio.to_thread(_get, f"{found[0]}/printer/info"))["state"] == "ready"
         assert await demo.end(signal.SIGINT) == 0
     assert demo.err == []
