@@ -342,14 +342,18 @@ def _checked(message: Any) -> tuple[Any, list[str]]:
         return [part for part, _ in parts], [token for _, found in parts for token in found]
     if not isinstance(message, dict) or not isinstance(params := message.get("params"), dict):
         return message, []
-    expires = params.get("mqtt_expires")
-    if expires is not None:
-        if not isinstance(expires, int | float) or isinstance(expires, bool):
-            raise BadParams("Argument 'mqtt_expires': expected Unix seconds")
-        if time.time() > expires:
-            raise TimedOut("The request came after its mqtt_expires; nothing was executed")
     if not OURS & params.keys():
         return message, []
+    _check_in_time(params.get("mqtt_expires"))
     token = params.get("token")
     kept = {key: value for key, value in params.items() if key not in OURS}
     return {**message, "params": kept}, [token] if isinstance(token, str) else []
+
+
+def _check_in_time(expires: Any) -> None:
+    if expires is None:
+        return
+    if not isinstance(expires, int | float) or isinstance(expires, bool):
+        raise BadParams("Argument 'mqtt_expires': expected Unix seconds")
+    if time.time() > expires:
+        raise TimedOut("The request came after its mqtt_expires; nothing was executed")
