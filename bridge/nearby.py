@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import BridgeError, DeviceFailed
+from bridge.extras import remedy
 from bridge.lifecycle import Backoff, Nagger, keep
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Nearby:
         if place is None:
             return
         if importlib.util.find_spec("zeroconf") is None:
-            log.info("apps do not find the bridge by themselves; pip install 'klipper-bridge[zeroconf]'")
+            log.info("apps do not find the bridge by themselves; %s", remedy("zeroconf"))
             return
         await keep(
             lambda: self._announce(place),

@@ -16,7 +16,7 @@ import pytest
 
 from bridge.__main__ import main
 from bridge.klippy.simulator import Simulator
-from tests.conftest import Running
+from tests.conftest import Running, Start
 from tests.programs import Listener, Refuser, configuration, program
 from tests.wire import HOST, Ear, Mosquitto, free_port, until
 
@@ -63,6 +63,20 @@ def test_a_port_that_is_taken_is_told_with_its_remedy(
         path = configuration(tmp_path, http={"port": taken.getsockname()[1]})
         assert main(["run", "-c", str(path)]) == 2
     assert "bridge.yaml: http.port: cannot listen on 127.0.0.1" in capsys.readouterr().err
+
+
+async def test_a_second_bridge_in_one_folder_says_who_is_there(
+    tmp_path: Path, start: Start, broker: Mosquitto
+) -> None:
+    await start(wait=False)
+    path = configuration(
+        tmp_path, data=str(tmp_path / "data"), mqtt={"host": HOST, "port": broker.port}, http={"port": 0}
+    )
+    async with program("run", "-c", path) as second:
+        assert await second.code() == 2
+    assert "another klipper-bridge" in second.err[-1]
+    assert "end that one" in second.err[-1]
+    assert "Traceback" not in "\n".join(second.err)
 
 
 async def test_the_bridge_runs_until_it_is_told_to_end(

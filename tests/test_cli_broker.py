@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 import pytest
@@ -28,10 +29,10 @@ async def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> tup
     return code, said.out, said.err
 
 
-def configured(tmp_path: Path, broker: Mosquitto, name: str) -> Path:
+def configured(tmp_path: Path, broker: Mosquitto, name: str, **more: Any) -> Path:
     return configuration(
         tmp_path, instance=name, data=str(tmp_path / "data"), mqtt={"host": HOST, "port": broker.port},
-        homeassistant={"prefix": f"ha-{name}"},
+        homeassistant={"prefix": f"ha-{name}"}, **more,
     )  # fmt: skip
 
 
@@ -83,6 +84,32 @@ async def test_rediscover_has_the_bridge_say_it_all_again(
     assert (code, json.loads(out)) == (0, {"control": "rediscover", "value": "PRESS"})
     await mqtt.message(device, where=lambda m: m.payload)
     assert list(klippy.executed) == []
+
+
+async def test_acl_has_the_topics_of_plugs_and_sensors(
+    tmp_path: Path, broker: Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = configured(
+        tmp_path,
+        broker,
+        "mine",
+        power={
+            "printer": {"type": "mqtt", "preset": "tasmota", "device": "plug"},
+            "lamp": {
+                "type": "mqtt",
+                "command_topic": "lamp/set",
+                "state_topic": "lamp",
+                "query_topic": "lamp/get",
+            },
+        },
+        sensors={"meter": {"topic": "tele/plug/SENSOR", "values": {"power": {"template": "{{ value }}"}}}},
+    )
+    _, out, _ = await command(capsys, "acl", "-c", path)
+    rules = out.splitlines()
+    for topic in ("stat/plug/POWER", "lamp", "tele/plug/SENSOR"):
+        assert f"topic read {topic}" in rules
+    for topic in ("cmnd/plug/POWER", "lamp/set", "lamp/get"):
+        assert f"topic write {topic}" in rules
 
 
 async def test_acl_prints_the_rules_of_this_instance(

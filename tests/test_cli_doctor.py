@@ -12,6 +12,7 @@ import pytest
 
 from bridge.host.clock import UNSYNCHRONISED, adjtimex, synchronised
 from bridge.klippy.simulator import Simulator
+from bridge.store.lock import FolderLock
 from tests.conftest import Start
 from tests.programs import Refuser, configuration
 from tests.services.programs import SUPERVISORCTL, SYSTEMCTL, Machine
@@ -136,8 +137,33 @@ async def test_a_package_that_the_configuration_needs_and_nobody_installed(
         monkeypatch.setitem(sys.modules, module, None)
     await patient.sees(power={"relay": {"type": "gpio", "pin": "gpiochip0/gpio17"}})
     assert patient.code == 1
-    assert "pip install 'klipper-bridge[gpio]'" in patient.wrong()[0]
-    assert "klipper-bridge[zeroconf]" in patient.notes("extras")[0]
+    assert "in the bridge's environment: pip install 'gpiod" in patient.wrong()[0]
+    assert patient.notes("extras") == []  # nobody but this machine could find it
+    await patient.sees(http={"host": "0.0.0.0", "port": free_port()})
+    assert "pip install 'zeroconf" in patient.notes("extras")[0]
+
+
+async def test_a_folder_that_klipper_does_not_print_from(
+    patient: Patient, klippy: Simulator, tmp_path: Path
+) -> None:
+    await patient.sees(files={"gcodes": str(tmp_path / "elsewhere")})
+    assert patient.code == 1
+    assert [one.partition(",")[0] for one in patient.wrong()] == [
+        f"klippy: Klipper prints from {tmp_path / 'data' / 'gcodes'} (printer.cfg"
+    ]
+    await patient.sees(files={"gcodes": str(tmp_path / "elsewhere"), "check_sdcard": False})
+    assert patient.wrong() == []
+
+
+async def test_a_serial_printer_that_the_bridge_holds(patient: Patient, tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path / "data" / "bridge")
+    (tmp_path / "data" / "bridge").mkdir(parents=True)
+    await lock.open()
+    try:
+        lines = await patient.sees(klippy={"serial": "/dev/ttyHeld"})
+    finally:
+        await lock.close()
+    assert "ok    klippy: the bridge has /dev/ttyHeld open" in lines
 
 
 async def test_a_power_supply_that_is_too_weak(patient: Patient, klippy: Simulator, machine: Machine) -> None:

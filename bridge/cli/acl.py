@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 
 from bridge.config import Config, load
+from bridge.config.power import MqttSwitch
 from bridge.folders import Folders
 from bridge.identity import identify
 from bridge.mqtt.acl import Foreign, acl
 from bridge.mqtt.topics import Topics, is_concrete
+from bridge.power.mqtt_topics import topics_of
 
 USER = "printer"  # where the configuration names none
-WRITTEN = ("command_topic", "query_topic")
 
 
 async def run(path: Path) -> int:
@@ -29,15 +30,17 @@ async def run(path: Path) -> int:
 
 def foreign(config: Config) -> Foreign:
     """The topics of others that power devices and sensors use."""
-    plain = msgspec.to_builtins(config)
-    named = [one for section in ("power", "sensors") for one in _topics(plain.get(section))]
-    return Foreign(
-        reads=sorted({topic for name, topic in named if name not in WRITTEN}),
-        writes=sorted({topic for name, topic in named if name in WRITTEN}),
-    )
+    reads = {topic for sensor in config.sensors.values() for topic in _topics(msgspec.to_builtins(sensor))}
+    writes: set[str] = set()
+    for name, device in config.power.items():
+        if isinstance(device, MqttSwitch):
+            plug = topics_of(device, f"power.{name}")
+            writes |= {topic for topic in (plug.command, plug.query) if topic is not None}
+            reads |= {topic for topic in (plug.state,) if topic is not None}
+    return Foreign(reads=sorted(reads), writes=sorted(writes))
 
 
-def _topics(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def _topics(value: Any, name: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _topics(item, str(key))
@@ -45,4 +48,4 @@ def _topics(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         for item in value:
             yield from _topics(item, name)
     elif isinstance(value, str) and name.endswith("topic") and is_concrete(value):
-        yield name, value
+        yield value

@@ -1,6 +1,7 @@
 """`klipper-bridge check-config`: what is wrong with configuration, broker and socket, and the remedy."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -12,15 +13,19 @@ from bridge.cli.ports import is_free
 from bridge.cli.rules import warnings
 from bridge.config import Config, load
 from bridge.errors import BridgeError, ConfigError, LinkDown
+from bridge.files.shelf import gcodes_of
 from bridge.folders import Folders
 from bridge.identity import Identity, instance_name
 from bridge.klippy.link import KlippyLink
 from bridge.klippy.link import remedy as klippy_remedy
+from bridge.klippy.printer_link import status_update
+from bridge.klippy.sdcard import mismatch
 from bridge.klippy.state import NEEDED
 from bridge.mqtt.connection import MqttError
 from bridge.mqtt.remedies import remedy
 from bridge.mqtt.topics import Topics
 from bridge.printers import link_to
+from bridge.store.lock import FolderLock, InUse
 
 FAILED = 1
 BROKER_PATIENCE, KLIPPY_PATIENCE = 2.0, 5.0  # seconds; in health both answer at once
@@ -110,15 +115,32 @@ async def klippy(config: Config) -> Report:
         listed = (await link.fetch("objects/list")).get("objects")
         for name in (name for name in NEEDED if isinstance(listed, list) and name not in listed):
             yield Fact(f"printer.cfg has no [{name}]; printing from files and web UIs need it", "note")
+        elsewhere = await _elsewhere(link, config)
     except (BridgeError, OSError) as error:
         raise BridgeError(f"{path}: {_klippy_remedy(error, path)}") from error
     finally:
         link.close()
+    if elsewhere is not None:
+        raise BridgeError(elsewhere)
+
+
+async def _elsewhere(link: KlippyLink, config: Config) -> str | None:
+    """Why every print would be refused, when Klipper prints from another folder."""
+    if not config.files.check_sdcard:
+        return None
+    asked = await link.fetch("objects/query", {"objects": {"configfile": ["settings"]}})
+    found = status_update(asked).status.get("configfile", {}).get("settings")
+    gcodes = gcodes_of(config)
+    return mismatch(found, Path(gcodes).expanduser(), gcodes) if isinstance(found, dict) else None
 
 
 async def serial_printer(config: Config) -> Report:
     """Whether somebody answers on the serial port; who it is."""
-    link, parts = link_to(config.klippy, Folders(Path(config.data).expanduser()).data)
+    folders = Folders(Path(config.data).expanduser())
+    if await runs(folders):
+        yield Fact(f"the bridge has {config.klippy.serial} open")
+        return
+    link, parts = link_to(config.klippy, folders.data)
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part.run()) for part in parts]
@@ -162,3 +184,17 @@ CHECKS: tuple[tuple[str, Callable[[Config], Report]], ...] = (
     ("klippy", klippy),
     ("http", http),
 )
+
+
+async def runs(folders: Folders) -> str | None:
+    """Who works in the folder now; None when nobody does."""
+    if not os.access(folders.own, os.W_OK):
+        return None  # nothing to say without it
+    lock = FolderLock(folders.own, patience=0)
+    try:
+        await lock.open()
+    except InUse as error:
+        return str(error).removeprefix("another ")
+    finally:
+        await lock.close()
+    return None

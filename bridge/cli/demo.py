@@ -11,6 +11,7 @@ from bridge.app import Bridge
 from bridge.cli.ports import free_port
 from bridge.cli.run import lives, stopped_by_signals
 from bridge.errors import ConfigError
+from bridge.extras import remedy
 from bridge.klippy.simulator import Simulator, write_sample
 from bridge.klippy.simulator.firmware import SimulatedFirmware
 
@@ -113,9 +114,7 @@ async def _broker(host: str, port: int) -> AsyncIterator[None]:
     try:
         from amqtt.broker import Broker  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise ConfigError(
-            "the demo needs the package amqtt; install it with: pip install 'amqtt>=0.11,<0.13'"
-        ) from error
+        raise ConfigError(f"the demo needs a package; {remedy('demo')}") from error
 
     class Demo(Broker):  # type: ignore[misc]  # amqtt has no types
         async def _publish_retained_messages_for_subscription(self, subscription: Any, session: Any) -> None:

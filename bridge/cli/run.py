@@ -16,6 +16,7 @@ from bridge.config import Config, load
 from bridge.errors import BadRequest, ConfigError, InternalError
 from bridge.folders import Folders
 from bridge.logs import Log
+from bridge.store.lock import InUse
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,8 @@ async def _live(config: Config, path: Path, stop: Stop, opened: Opened) -> None:
         log.info("klipper-bridge %s", "ends" if stop.final else "restarts")
     except ConfigError as error:
         raise ConfigError(f"{path.name}: {error}") from error
+    except InUse as error:
+        raise ConfigError(f"{error}; end that one, or give this one another folder (data)") from error
     except Exception as error:
         log.exception("klipper-bridge ends by a fault of its own")
         raise InternalError(

@@ -9,9 +9,10 @@ import shutil
 from pathlib import Path
 
 from bridge import __version__
-from bridge.cli.check import Fact, Report
+from bridge.cli.check import Fact, Report, runs
 from bridge.config import Config
 from bridge.errors import BridgeError
+from bridge.extras import remedy
 from bridge.folders import Folders
 from bridge.host.about import cpu, distribution
 from bridge.host.clock import synchronised
@@ -19,7 +20,7 @@ from bridge.host.kernel import Kernel
 from bridge.host.load import Load
 from bridge.host.throttle import FLAGS, Firmware, ask
 from bridge.logs import FILE, secrets_of
-from bridge.store.lock import FolderLock, InUse
+from bridge.nearby import is_loopback
 
 LIBRARIES = ("aiohttp", "aiomqtt", "msgspec", "psutil")
 # extra -> the module that comes with it
@@ -127,9 +128,9 @@ async def extras(config: Config) -> Report:
     missing = [name for name in EXTRAS if name not in there]
     installed = [name for name in EXTRAS if name in there]
     yield Fact(f"installed: {', '.join(installed) or 'none'}; missing: {', '.join(missing) or 'none'}")
-    if config.zeroconf.enabled and "zeroconf" not in there:
-        remedy = "pip install 'klipper-bridge[zeroconf]', or zeroconf.enabled: false"
-        yield Fact(f"apps do not find the bridge by themselves; {remedy}", "note")
+    if config.zeroconf.enabled and not is_loopback(config.http.host) and "zeroconf" not in there:
+        mend = f"{remedy('zeroconf')}, or zeroconf.enabled: false"
+        yield Fact(f"apps do not find the bridge by themselves; {mend}", "note")
 
 
 async def bridge(config: Config) -> Report:
@@ -137,15 +138,10 @@ async def bridge(config: Config) -> Report:
     folders = Folders(Path(config.data).expanduser())
     if not os.access(folders.own, os.W_OK):
         return  # told already
-    lock = FolderLock(folders.own, patience=0)
-    try:
-        await lock.open()
-    except InUse as error:
-        yield Fact(f"it runs: {str(error).removeprefix('another ')}")
+    if (who := await runs(folders)) is not None:
+        yield Fact(f"it runs: {who}")
     else:
         yield Fact("it does not run; sudo systemctl start klipper-bridge, or klipper-bridge run", "note")
-    finally:
-        await lock.close()
     errors = await asyncio.to_thread(_errors, folders.logs / FILE)
     if errors:
         yield Fact(f"{len(errors)} errors in {FILE}, the last: {errors[-1][:200]}", "note")

@@ -20,6 +20,11 @@ KLIPPERS = {"docs": "docs", "config_examples": "config"}  # our roots in Klipper
 SECRETS = ("config/secrets.yaml", "config/moonraker.secrets", "database")
 
 
+def gcodes_of(config: Config) -> str:
+    """The folder of G-code files, as it is configured."""
+    return config.files.gcodes or f"{config.data.rstrip('/')}/{GCODES}"
+
+
 class Shelf:
     """The files, from the disk to what the doors ask of them."""
 
@@ -27,8 +32,8 @@ class Shelf:
         self, config: Config, data: Path, own: Path, store: Store, *, in_use: InUse, start: Starter
     ) -> None:
         options = config.files
+        self.gcodes_as_configured = gcodes_of(config)
         self.gcodes = Path(options.gcodes).expanduser() if options.gcodes else data / GCODES
-        self.gcodes_as_configured = options.gcodes or f"{config.data.rstrip('/')}/{GCODES}"
         tls = config.mqtt.tls
         keys = [Path(path).expanduser() for path in (tls.key, tls.cert) if path] if tls else []
         self.roots = Roots(

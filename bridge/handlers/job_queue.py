@@ -24,6 +24,7 @@ from bridge.store import Document, Store
 log = logging.getLogger(__name__)
 
 MAX_JOBS = 1000
+BED = "the job is complete and automatic_transition is off: clear the bed, then start the queue"
 FAILED = (JobEvent.CANCELLED, JobEvent.ERROR, JobEvent.KLIPPY_SHUTDOWN, JobEvent.KLIPPY_DISCONNECT)
 ENDS = (JobEvent.COMPLETE, *FAILED)
 QueueState = Literal["ready", "loading", "starting", "paused"]
@@ -326,7 +327,7 @@ class JobQueue:
             return
         if change.event is JobEvent.COMPLETE:
             if not self._settings.automatic_transition:
-                self._become("paused")
+                self._become("paused", BED)
             elif self._jobs:
                 self._load_first()
         elif change.event in FAILED and self._jobs:

@@ -55,17 +55,22 @@ class SdCard:
 
     def _compare(self, machine: Machine) -> None:
         """Klipper has told its configuration, and in it a folder that should be ours."""
-        section: Any = machine.settings.get("virtual_sdcard")
-        path = section.get("path") if isinstance(section, dict) else None
-        before, self.mismatch = self.mismatch, None
-        if not isinstance(path, str) or not path or _real(Path(path).expanduser()) == _real(self._gcodes):
-            return
-        self.mismatch = (
-            f"Klipper prints from {path} (printer.cfg, [virtual_sdcard] path), and the bridge serves "
-            f"{self._configured} (files.gcodes); make them the same folder"
-        )
-        if self.mismatch != before:
+        before = self.mismatch
+        self.mismatch = mismatch(machine.settings, self._gcodes, self._configured)
+        if self.mismatch not in (None, before):
             log.warning("%s", self.mismatch)
+
+
+def mismatch(settings: dict[str, Any], gcodes: Path, configured: str) -> str | None:
+    """Why Klipper, with these settings, would not find the files of a folder; None where it does."""
+    section = settings.get("virtual_sdcard")
+    path = section.get("path") if isinstance(section, dict) else None
+    if not isinstance(path, str) or not path or _real(Path(path).expanduser()) == _real(gcodes):
+        return None
+    return (
+        f"Klipper prints from {path} (printer.cfg, [virtual_sdcard] path), and the bridge serves "
+        f"{configured} (files.gcodes); make them the same folder"
+    )
 
 
 def _real(path: Path) -> Path:

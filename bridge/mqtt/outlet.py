@@ -52,6 +52,7 @@ class MqttOutlet:
                 idle_rate=settings.idle_per_minute,
             )
         )
+        self._leaving = False  # whatever is heard from here on, nothing is promised any more
         self._timer: asyncio.TimerHandle | None = None
         self._settling: asyncio.TimerHandle | None = None
         klippy.changed.connect(self._state)
@@ -67,7 +68,8 @@ class MqttOutlet:
         try:
             await asyncio.Event().wait()
         finally:
-            self._retain(self._topics.availability, b"offline")
+            self._leaving = True
+            self._say_availability()
 
     async def close(self) -> None:
         """Stop the clocks."""
@@ -135,7 +137,8 @@ class MqttOutlet:
         self._retain(self._topics.klippy_info, _encode(payload))
 
     def _say_availability(self) -> None:
-        self._retain(self._topics.availability, b"online" if self._klippy.available else b"offline")
+        available = self._klippy.available and not self._leaving
+        self._retain(self._topics.availability, b"online" if available else b"offline")
 
     def _retain(self, topic: str, payload: bytes) -> None:
         if self._said.get(topic) != payload and self._link.post(topic, payload, retain=True):

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bridge.errors import ConfigError, DeviceFailed
+from bridge.extras import remedy
 
 SHORTEST_SECRET = 6  # characters of a part of the address that may be one
 LONGEST_REASON = 200
@@ -37,7 +38,7 @@ class Message:
 def check_installed(where: str) -> None:
     """Or ConfigError; the package itself is loaded when it is needed."""
     if importlib.util.find_spec("apprise") is None:
-        raise ConfigError(f"{where}: needs a package; pip install 'klipper-bridge[notifiers]'")
+        raise ConfigError(f"{where}: needs a package; {remedy('notifiers')}")
 
 
 class Service:

@@ -3,12 +3,12 @@
 import asyncio
 
 from bridge.config.power import MqttSwitch
-from bridge.errors import BridgeError, ConfigError, DeviceFailed
+from bridge.errors import BridgeError, DeviceFailed
 from bridge.mqtt.connection import Incoming
 from bridge.mqtt.link import MqttLink
-from bridge.mqtt.topics import is_concrete
 from bridge.power.device import See
 from bridge.power.mqtt_presets import MQTT_PRESETS
+from bridge.power.mqtt_topics import topics_of
 from bridge.power.readings import Reading
 
 
@@ -18,23 +18,18 @@ class MqttPlug:
     def __init__(self, link: MqttLink, settings: MqttSwitch, where: str) -> None:
         self._link, self._settings = link, settings
         preset = MQTT_PRESETS[settings.preset]
-        fill = _Fill(settings, preset.output, where)
-        command = fill("command_topic", settings.command_topic or preset.command_topic)
-        if command is None:
-            raise ConfigError(f"{where}.command_topic: missing; without it nothing can be switched")
-        self._command = command
+        topics = topics_of(settings, where)
+        self._command, self._topic, self._query = topics.command, topics.state, topics.query
         self._payloads = {
             True: (settings.on_payload or preset.on_payload).encode(),
             False: (settings.off_payload or preset.off_payload).encode(),
         }
-        self._topic = fill("state_topic", settings.state_topic or preset.state_topic)
         self._reading = Reading(
             settings.state_template or preset.state_template,
             f"{where}.state_template",
             settings.state_on,
             settings.state_off,
         )
-        self._query = fill("query_topic", settings.query_topic or preset.query_topic)
         asked = preset.query_payload if settings.query_payload is None else settings.query_payload
         self._question = asked.encode()
         self._see: See = lambda _on: None
@@ -86,6 +81,7 @@ class MqttPlug:
                     await self._heard.wait()
                     self._heard.clear()
         except TimeoutError as error:
+            self._is = None  # whether it obeyed is for it to say
             word = "on" if on else "off"
             raise DeviceFailed(
                 f"it did not say '{word}' on {self._topic} within {settings.state_timeout:g} s"
@@ -126,21 +122,3 @@ class MqttPlug:
     def _lost(self) -> None:
         self._up.clear()
         self._down.set()
-
-
-class _Fill:
-    """Puts the device's names into a preset's topics."""
-
-    def __init__(self, settings: MqttSwitch, output: str, where: str) -> None:
-        self._settings, self._where = settings, where
-        self._output = output if settings.output is None else settings.output
-
-    def __call__(self, option: str, topic: str | None) -> str | None:
-        if topic is None:
-            return None
-        if "{device}" in topic and not self._settings.device:
-            raise ConfigError(f"{self._where}.device: missing; {self._settings.preset} needs the plug's name")
-        filled = topic.replace("{device}", self._settings.device or "").replace("{output}", self._output)
-        if not is_concrete(filled):
-            raise ConfigError(f"{self._where}.{option}: '{filled}' is no topic; wildcards are not taken here")
-        return filled

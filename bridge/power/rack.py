@@ -46,6 +46,11 @@ class Wires:
     commands: Commands
 
 
+def _busy(tracker: JobTracker, commands: Commands) -> bool:
+    """Whether a job runs, or Klippy has been asked for one."""
+    return tracker.current is not None or bool(commands.starts.filenames)
+
+
 class Rack:
     """The devices by their names; none of them can hurt another."""
 
@@ -53,7 +58,7 @@ class Rack:
         self.changed: Signal[Device] = Signal("power device")
         self._crew = Crew()
         self.devices = {
-            name: Device(name, one, _link(name, one, wires), lambda: tracker.current is not None, RETRY())
+            name: Device(name, one, _link(name, one, wires), partial(_busy, tracker, wires.commands), RETRY())
             for name, one in settings.items()
             if _is_named(name)
         }

@@ -111,8 +111,8 @@ class ServiceDesk:
 
     async def power(self, action: PowerAction) -> None:
         """Shut the machine down, or boot it again."""
-        log.warning("this machine is told to %s", action)
         await self.provider.power(action)  # it does not wait for a service that hangs
+        log.warning("this machine was told to %s", action)
 
     def begin(self, action: Action, service: str, why: str) -> None:
         """Act without anybody waiting; a failure is logged."""

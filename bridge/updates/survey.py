@@ -54,7 +54,7 @@ async def survey(git: Git, settings: GitRepo, *, fetch: bool) -> Survey:
     """Look at a repository; whatever is wrong with it is told in the result."""
     found = Survey()
     if not (git.path / ".git").exists():
-        return replace(found, faults=[f"{git.path.name} is no git repository"])
+        return replace(found, faults=[f"there is no git repository in the folder '{git.path.name}'"])
     found = replace(found, detected=True)
     try:
         options = await git.options()

@@ -120,6 +120,16 @@ async def test_a_locked_device_stays_on_through_every_door(
     assert await switch(bridge, "off") == "off"
 
 
+async def test_a_device_is_locked_from_the_request_for_a_print(bridge: Running, tmp_path: Path) -> None:
+    await switch(bridge, "on")
+    write_sample(tmp_path / "data" / "gcodes" / "long.gcode", size=200, layers=200, heat=False)
+    await call(
+        bridge, "printer.print.start", filename="long.gcode"
+    )  # its status comes in a quarter of a second
+    with pytest.raises(Refused, match="locked while a job is printing"):
+        await call(bridge, "machine.device_power.off", plug=None)
+
+
 async def test_a_macro_switches_a_device_and_is_refused_while_it_is_locked(
     bridge: Running, klippy: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -281,7 +281,9 @@ async def test_a_damaged_repository_is_cloned_anew(start: Start, upstream: Upstr
 async def test_a_repository_that_is_not_there_is_told_and_cloned(start: Start, upstream: Upstream) -> None:
     shutil.rmtree(upstream.clone)
     bridge = await begun(start, upstream)
-    assert (await component(bridge, "klipper"))["anomalies"] == ["klipper is no git repository"]
+    assert (await component(bridge, "klipper"))["anomalies"] == [
+        "there is no git repository in the folder 'klipper'"
+    ]
     for params, words in (({}, "recover with hard=true"), ({"hard": True}, "set its option `origin`")):
         with pytest.raises(Refused, match=words):
             await call(bridge, "machine.update.recover", name="klipper", **params)
