@@ -16,7 +16,7 @@ def test_its_example_can_be_used_as_it_stands(tmp_path: Path) -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
     config = parse(example, tmp_path / "bridge.yaml")
     foreman = Bridge(config, Identity("printer", "0" * 16), Folders(tmp_path)).below.upkeep.foreman
-    assert list(foreman.components) == ["system", "klipper", "klipper-bridge", "mainsail", "obico"]
+    assert list(foreman.components) == ["system", *config.updates.components]
     assert foreman.components["klipper"].services == ["klipper"]
     assert foreman.components["klipper-bridge"].services == ["moonraker"]
     assert {type(one) for one in config.updates.components.values()} == {GitRepo, PythonPackage, Web, Zip}
