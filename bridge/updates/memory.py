@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from bridge.decoding import UNREADABLE
+
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +41,7 @@ class Memory:
             self._file = msgspec.json.decode(self._path.read_bytes(), type=_File)
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *UNREADABLE) as error:
             log.warning("%s cannot be read, it is begun anew: %s", self._path.name, error)
 
     @property

@@ -134,5 +134,5 @@ def reported(text: str) -> str | None:
     try:
         report: Any = msgspec.json.decode(text[text.index("{") :])
         return str(report["install"][0]["metadata"]["version"])
-    except (ValueError, msgspec.DecodeError, LookupError, TypeError):
+    except (ValueError, RecursionError, LookupError, TypeError):
         return None

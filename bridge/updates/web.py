@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from bridge.config.updates import Web, Zip, kind
+from bridge.decoding import UNREADABLE
 from bridge.errors import BridgeError, Conflict, DeviceFailed
 from bridge.programs import Say
 from bridge.updates import bundle, swap
@@ -173,7 +174,7 @@ def _version_in(path: Path) -> str | None:
     """What a folder says that it is."""
     try:
         found = msgspec.json.decode(_text(path / INFO) or "", type=_Info).version
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         found = None
     version = (found or _text(path / VERSION) or "").strip()
     return "".join(sign for sign in version if sign.isprintable())[:LONGEST_VERSION] or None

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from bridge.config.wled import SerialStrip
+from bridge.decoding import UNREADABLE
 from bridge.errors import DeviceFailed, TimedOut
 from bridge.extras import extra
 
@@ -60,7 +61,7 @@ class SerialLink:
                 raise DeviceFailed(f"{self._settings.port} was unplugged")
             heard = (heard + more)[-MOST:]
             for line in heard.splitlines():
-                with contextlib.suppress(msgspec.DecodeError, RecursionError):
+                with contextlib.suppress(*UNREADABLE):
                     found = msgspec.json.decode(line)
                     if isinstance(found, dict) and ("state" in found or "on" in found):
                         return found

@@ -234,6 +234,8 @@ ANSWERS = [
     b'{"tag_name": "' + b"x" * 5000 + b'"}',
     b'{"tag_name": "v1", "assets": [{"name": "a.zip", "browser_download_url": "x", "size": -1}]}',
     b"[" * 100_000,
+    b'{"author": ' + b"[" * 100_000,
+    b'{"author": "\xff"}',
     b" " * 4_100_000,
 ]
 

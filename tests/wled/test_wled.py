@@ -103,6 +103,19 @@ async def test_a_strip_that_is_lost_is_an_error_and_comes_back(
     await known(bridge)
 
 
+@pytest.mark.parametrize("answer", [b'{"on": true, "name": "\xff"}', b'{"on": ' + b"[" * 100_000])
+async def test_a_strip_that_answers_nonsense_hurts_nobody(
+    start: Start, strip: HttpWled, answer: bytes
+) -> None:
+    bridge = await known(await start(wled=settings(strip), wait=False))
+    strip.raw = answer
+    await until(lambda: bridge.bridge.companions.strips.get("lights").error)
+    one = (await call(bridge, "machine.wled.strips"))["strips"]["lights"]
+    assert (one["status"], one["error"]) == ("error", "127.0.0.1 does not answer as WLED does")
+    strip.raw = b""
+    await known(bridge)
+
+
 async def test_home_assistant_gets_a_light_that_works_while_klippy_is_down(
     start: Start, strip: HttpWled, mqtt: Ear
 ) -> None:
