@@ -9,6 +9,7 @@ from pathlib import Path
 from bridge.config import LOGIN_IN_URL
 from bridge.errors import DeviceFailed, NotFound
 from bridge.programs import Done, Say, run
+from bridge.threads import to_its_end
 from bridge.updates import swap
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Environment:
             if proof and (done := await run(str(python), *proof, patience=PROVING)).code:
                 raise DeviceFailed(f"the new version does not start, the old one stays: {done.last}")
             await asyncio.to_thread(_settle, made, self.path, label)
-            await asyncio.to_thread(swap.replace, self.path, made)
+            await to_its_end(swap.replace, self.path, made)
         except shutil.Error as error:  # a list of all files that could not be copied
             raise DeviceFailed(f"{self.path.name} could not be copied whole") from error
         finally:

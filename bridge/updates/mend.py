@@ -9,6 +9,7 @@ from bridge.config import LOGIN_IN_URL
 from bridge.config.updates import GitRepo
 from bridge.errors import BridgeError, Conflict
 from bridge.programs import Say
+from bridge.threads import to_its_end
 from bridge.updates import swap
 from bridge.updates.git import FETCHING, Git, GitFailed, same_address
 from bridge.updates.survey import Survey, survey
@@ -94,7 +95,7 @@ async def clone(path: Path, settings: GitRepo, found: Survey, say: Say) -> None:
         if (made / ".gitmodules").exists():
             await git.ask("submodule", "update", "--init", "--recursive", patience=FETCHING, say=say)
         await asyncio.to_thread(_keep_environment, path, made, settings.virtualenv)
-        await asyncio.to_thread(swap.replace, path, made)
+        await to_its_end(swap.replace, path, made)
         await asyncio.to_thread(shutil.rmtree, swap.previous(path), ignore_errors=True)
     except BridgeError:
         await asyncio.to_thread(shutil.rmtree, made, ignore_errors=True)

@@ -9,6 +9,7 @@ import msgspec
 from bridge.config.updates import PythonPackage
 from bridge.errors import BridgeError, DeviceFailed
 from bridge.programs import Say
+from bridge.threads import to_its_end
 from bridge.updates import swap
 from bridge.updates.component import WHOLE, Status, Versions
 from bridge.updates.environment import Environment
@@ -94,7 +95,7 @@ class Package:
     async def rollback(self, say: Say) -> None:
         """Exchange the environment for the one before."""
         say(f"Taking {self.name} back")
-        await asyncio.to_thread(self._environment.rollback)
+        await to_its_end(self._environment.rollback)
         await self.look(fetch=False)
 
     async def recover(self, say: Say, *, hard: bool) -> None:  # noqa: ARG002 - as all components

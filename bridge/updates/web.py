@@ -10,6 +10,7 @@ from bridge.config.updates import Web, Zip, kind
 from bridge.decoding import UNREADABLE
 from bridge.errors import BridgeError, Conflict, DeviceFailed
 from bridge.programs import Say
+from bridge.threads import to_its_end
 from bridge.updates import bundle, swap
 from bridge.updates.component import WHOLE, Status, Versions
 from bridge.updates.environment import Environment
@@ -103,9 +104,9 @@ class Site:
             raise Conflict(f"No earlier version of {self.name} is kept")
         say(f"Taking {self.name} back")
         await asyncio.to_thread(bundle.carry_over, self.path, old, self._settings.persistent_files)
-        await asyncio.to_thread(swap.exchange, self.path, old)
+        await to_its_end(swap.exchange, self.path, old)
         if self._environment is not None and swap.previous(self._environment.path).exists():
-            await asyncio.to_thread(self._environment.rollback)
+            await to_its_end(self._environment.rollback)
         await self.look(fetch=False)
 
     async def recover(self, say: Say, *, hard: bool) -> None:  # noqa: ARG002 - as all components
@@ -154,7 +155,7 @@ class Site:
             self._memory.note(self.name, begun=label)
             await self._environment.install("--requirement", str(made / wanted), say=say, label=label)
             (made / MADE_FOR).write_text(label, encoding="utf-8")
-        await asyncio.to_thread(swap.replace, self.path, made)
+        await to_its_end(swap.replace, self.path, made)
 
     def _settle_environment(self, begun: str | None) -> None:
         """A release and its environment belong together: of two exchanges one may have been cut short."""

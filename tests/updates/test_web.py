@@ -1,12 +1,15 @@
 """Web UIs and applications from zip files of releases: a stand-in of GitHub, good, slow, broken and hostile."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -221,6 +224,30 @@ def test_a_bomb_does_not_go_off(tmp_path: Path) -> None:
     with pytest.raises(Unprocessable, match="no good zip file"):
         unpack(file, tmp_path, made, [])
     assert sum(path.stat().st_size for path in made.rglob("*")) <= 1000
+
+
+async def test_an_end_of_the_bridge_does_not_clear_away_what_is_being_put_in_place(
+    start: Start, host: ReleaseHost, tmp_path: Path
+) -> None:
+    folder, old = tmp_path / "www/fluidd", tmp_path / "www/.fluidd.previous"
+    old.mkdir(parents=True)
+    folder.mkdir()
+    (folder / ".version").write_text("v1")
+    for number in range(1000):
+        (old / str(number)).touch()
+    names = [f"{number}.js" for number in range(3000)]
+    host.release("v2", ui("v2", **dict.fromkeys(names, "")))
+    bridge = await begun(start, host, tmp_path)
+    await component(bridge, "fluidd")
+    before = old.stat().st_mtime_ns
+    asked = asyncio.ensure_future(updated(bridge))
+    await until(lambda: not old.exists() or old.stat().st_mtime_ns != before)  # it goes for the one to come
+    await bridge.end()
+    with contextlib.suppress(Refused, OSError, aiohttp.ClientError):
+        await asked
+    await until(lambda: all(one.name != "blocking call" for one in threading.enumerate()))
+    if (folder / "release_info.json").exists() or not (folder / ".version").exists():
+        assert [name for name in names if not (folder / name).exists()] == []
 
 
 ANSWERS = [
