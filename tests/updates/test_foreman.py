@@ -90,6 +90,31 @@ async def test_nothing_is_updated_while_a_job_prints(
     assert (host.asked, version(tmp_path)) == ([], "v1")
 
 
+async def test_a_full_update_that_a_job_cuts_short_tells_its_end(
+    klippy: Simulator, start: Start, host: ReleaseHost, tmp_path: Path, mqtt: Ear
+) -> None:
+    write_sample(tmp_path / "data/gcodes/job.gcode", size=80, layers=60)
+    go_on = asyncio.Event()
+
+    async def serve(_request: web.Request, content: bytes) -> web.Response:
+        await go_on.wait()
+        return web.Response(body=content)
+
+    host.serve = serve
+    bridge = await (await begun(start, host, tmp_path, "fluidd", "klipper")).ready()
+    asked = asyncio.ensure_future(call(bridge, "machine.update.full"))
+    await until(lambda: any(one.path.startswith("/files/") for one in host.asked))
+    await call(bridge, "printer.print.start", filename="job.gcode")
+    await until(lambda: bridge.bridge.tracker.current is not None)
+    go_on.set()
+    with pytest.raises(Refused, match="while a job is printing"):
+        await asked
+    topic = bridge.topics.event("update_response")
+    last = await mqtt.message(topic, where=lambda one: one.json["data"]["complete"])
+    assert last.json["data"]["application"] == "klipper"
+    assert [version(tmp_path, name) for name in ("fluidd", "klipper")] == ["v2", "v1"]
+
+
 async def test_a_full_update_goes_in_order_and_tells_its_end_once(
     start: Start, host: ReleaseHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mqtt: Ear
 ) -> None:
