@@ -292,7 +292,7 @@ class Foreman:
             except (BridgeError, OSError) as error:
                 log.warning("%s cannot be looked at: %s", one.name, _fault(error))
         if len(wanted) == len(self.components):
-            self._memory.looked = time.time()
+            await self._memory.note_look(time.time())
 
     async def _attempt(self, name: str) -> None:
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bridge.config import LOGIN_IN_URL
@@ -38,7 +38,9 @@ def _first_there(root: Path, added: list[str], leaving: set[str]) -> str | None:
     return None
 
 
-async def reset(git: Git, settings: GitRepo, found: Survey, say: Say, begin: Callable[[str], None]) -> None:
+async def reset(
+    git: Git, settings: GitRepo, found: Survey, say: Say, begin: Callable[[str], Awaitable[None]]
+) -> None:
     """What the remote has, on its branch and in its files; `begin` is told what it will be."""
     if found.corrupt or not found.detected:
         raise Conflict(f"{git.path.name} is damaged; recover with hard=true clones it anew")
@@ -52,7 +54,7 @@ async def reset(git: Git, settings: GitRepo, found: Survey, say: Say, begin: Cal
     # git is on the right branch before a file is touched: what is cut short then can be ended later
     await git.ask("update-ref", branch, target)
     await git.ask("symbolic-ref", "HEAD", branch)
-    begin(target)
+    await begin(target)
     await git.ask("clean", "--force", "-d", say=say)
     await git.ask("reset", "--hard", target, say=say)
 

@@ -119,7 +119,7 @@ class Package:
         newest = reported(done.out) or self._installed
         if newest is None:
             raise DeviceFailed(f"pip does not tell of any {self._project}")
-        self._memory.note(self.name, latest=newest)
+        await self._memory.note(self.name, latest=newest)
         return newest
 
     def _wanted(self) -> str:

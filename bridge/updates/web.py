@@ -120,7 +120,7 @@ class Site:
         if self._environment is not None:
             begun = self._memory.of(self.name).begun
             await asyncio.to_thread(self._settle_environment, begun)
-            self._memory.note(self.name, begun=None)
+            await self._memory.note(self.name, begun=None)
 
     async def _bring(self, release: Release, say: Say) -> None:
         """Fetch it, check it, and put it in place; when anything fails the old one stays."""
@@ -138,7 +138,7 @@ class Site:
 
     async def _newest(self) -> Release:
         release = await self._releases.newest(self._settings.repo, self._settings.channel)
-        self._memory.note(self.name, latest=release.tag_name, link=release.html_url)
+        await self._memory.note(self.name, latest=release.tag_name, link=release.html_url)
         return release
 
     async def _install(self, release: Release, say: Say) -> None:
@@ -152,7 +152,7 @@ class Site:
         wanted = getattr(self._settings, "requirements", None)
         if self._environment is not None and wanted is not None and (made / wanted).is_file():
             label = f"{version or release.tag_name} {made.name}"
-            self._memory.note(self.name, begun=label)
+            await self._memory.note(self.name, begun=label)
             await self._environment.install("--requirement", str(made / wanted), say=say, label=label)
             (made / MADE_FOR).write_text(label, encoding="utf-8")
         await to_its_end(swap.replace, self.path, made)

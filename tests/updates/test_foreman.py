@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -287,3 +289,24 @@ def test_a_mistake_in_the_configuration_names_its_path(tmp_path: Path) -> None:
         raw = {"instance": "x", "data": str(tmp_path), "updates": {"components": whole}}
         with pytest.raises(ConfigError, match=words):
             build(convert(raw, "test.yaml"), config_name="test.yaml", restart=lambda: None)
+
+
+async def test_a_disk_that_takes_its_time_keeps_nobody_else_waiting(
+    start: Start, host: ReleaseHost, tmp_path: Path
+) -> None:
+    bridge = await begun(start, host, tmp_path)
+    await component(bridge, "fluidd")
+    folder = bridge.bridge.folders.own / "updates"
+    folder.mkdir(exist_ok=True)
+    os.mkfifo(folder / "memory.new")  # it cannot be opened before somebody reads it
+    reader = threading.Timer(0.6, lambda: (folder / "memory.new").open("rb").close())
+    reader.start()
+    longest = 0.0
+    asked = asyncio.ensure_future(call(bridge, "machine.update.refresh"))
+    while not asked.done():
+        begin = time.monotonic()
+        await asyncio.sleep(0.01)
+        longest = max(longest, time.monotonic() - begin)
+    reader.join()
+    await asyncio.wait((asked,))  # whether such a thing can be written does not matter here
+    assert longest < 0.4
