@@ -160,7 +160,8 @@ class Repository:
         except (BridgeError, OSError) as error:
             say("It failed; going back")
             await self.heal()
-            raise DeviceFailed(f"{self.name} stays as it was: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else error  # without a path
+            raise DeviceFailed(f"{self.name} stays as it was: {reason}") from error
         await self._memory.note(self.name, begun=None, aim=None)
         if self._environment is not None:
             await asyncio.to_thread(self._environment.confirm)

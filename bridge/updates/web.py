@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 INFO, VERSION = "release_info.json", ".version"
 MADE_FOR = ".made-for"  # with which environment a release came, for those that have one
+UNKEPT = "one of its persistent_files is nothing that can be copied"  # shutil tells of whole paths
 LONGEST_VERSION, LONGEST_TEXT = 100, 65_536  # characters
 
 
@@ -131,7 +132,7 @@ class Site:
             say(f"Installing {self.name} {release.tag_name}")
             await self._install(release, say)
         except OSError as error:
-            raise DeviceFailed(f"{self.name} stays as it was: {error.strerror or error}") from error
+            raise DeviceFailed(f"{self.name} stays as it was: {error.strerror or UNKEPT}") from error
         finally:
             await self.heal()
         await self.look(fetch=False)

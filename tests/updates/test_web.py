@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -224,6 +225,21 @@ def test_a_bomb_does_not_go_off(tmp_path: Path) -> None:
     with pytest.raises(Unprocessable, match="no good zip file"):
         unpack(file, tmp_path, made, [])
     assert sum(path.stat().st_size for path in made.rglob("*")) <= 1000
+
+
+async def test_a_file_that_cannot_be_kept_is_told_without_a_path(
+    start: Start, host: ReleaseHost, tmp_path: Path
+) -> None:
+    folder = tmp_path / "www/fluidd"
+    (folder / "themes").mkdir(parents=True)
+    (folder / ".version").write_text("v1")
+    os.mkfifo(folder / "themes/pipe")
+    host.release("v2", ui("v2"))
+    bridge = await begun(start, host, tmp_path, persistent_files=["themes"])
+    with pytest.raises(Refused, match="fluidd stays as it was") as caught:
+        await updated(bridge)
+    assert str(tmp_path) not in str(caught.value)
+    assert ((folder / ".version").read_text(), left_over(tmp_path / "www")) == ("v1", [])
 
 
 async def test_an_end_of_the_bridge_does_not_clear_away_what_is_being_put_in_place(
