@@ -42,6 +42,7 @@ class SerialLink:
             if self._port is None:
                 raise DeviceFailed(f"{self._settings.port} is not open")
             reader, writer = self._port
+            await _forget(reader)
             writer.write(msgspec.json.encode(message or {"v": True}) + b"\n")
             try:
                 async with asyncio.timeout(self._settings.timeout):
@@ -65,3 +66,11 @@ class SerialLink:
                     found = msgspec.json.decode(line)
                     if isinstance(found, dict) and ("state" in found or "on" in found):
                         return found
+
+
+async def _forget(reader: asyncio.StreamReader) -> None:
+    """What came after somebody had ceased to wait for it answers nothing any more."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0):
+            while await reader.read(MOST):
+                pass

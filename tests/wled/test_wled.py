@@ -1,6 +1,8 @@
 """Light strips over HTTP and over a serial cable: from web UIs, macros and Home Assistant."""
 
 import asyncio
+import json
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -201,6 +203,20 @@ async def test_a_strip_on_a_serial_cable(start: Start) -> None:
         one.unplug()
         await until(lambda: bridge.bridge.companions.strips.get("lights").error)
         assert (await call(bridge, "server.info"))["components"]
+
+
+async def test_an_answer_that_comes_late_is_not_taken_for_the_next(start: Start) -> None:
+    async with serial_wled() as one:
+        settings = {"type": "serial", "port": one.port, "poll": 60, "timeout": 0.2}
+        bridge = await known(await start(wled={"lights": settings}, wait=False))
+        one.silent = True
+        with pytest.raises(Refused, match="no answer on"):
+            await set_strip(bridge, "off")
+        os.write(one.far, json.dumps({"state": one.state}).encode() + b"\r\n")
+        link: Any = bridge.bridge.companions.strips.get("lights")._link
+        await until(lambda: link._port[0]._buffer)  # it has come
+        one.silent = False
+        assert (await set_strip(bridge, "on"))["status"] == "on"
 
 
 async def test_a_port_that_is_not_there_keeps_nobody_from_starting(start: Start, mqtt: Ear) -> None:
