@@ -183,6 +183,21 @@ async def test_a_strip_is_what_it_was_when_that_is_wanted(start: Start, strip: H
     assert (strip.state["bri"], strip.state["seg"][0]["col"]) == (99, [[1, 2, 3]])
 
 
+async def test_a_database_that_takes_nothing_hurts_nobody(
+    start: Start, strip: HttpWled, caplog: pytest.LogCaptureFixture
+) -> None:
+    bridge = await known(await start(wled=settings(strip, restore=True), wait=False))
+    store, one = bridge.bridge.store, bridge.bridge.companions.strips.get("lights")
+    await until(lambda: one.kept)
+    await store.read(lambda db: db.rows.connection.execute("PRAGMA query_only = 1").fetchall())
+    await set_strip(bridge, "on", brightness=99)
+    await until(lambda: "the state of 'lights' is not remembered" in caplog.text)
+    assert (await set_strip(bridge, "on", brightness=98))["brightness"] == 98
+    await store.read(lambda db: db.rows.connection.execute("PRAGMA query_only = 0").fetchall())
+    await set_strip(bridge, "on", brightness=97)
+    await until(lambda: one.kept.brightness == 97)
+
+
 async def switched(bridge: Running, one: Wled) -> None:
     assert (await set_strip(bridge, "on", brightness=11))["brightness"] == 11
     assert (one.state["on"], one.state["bri"]) == (True, 11)
