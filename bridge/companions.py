@@ -1,5 +1,6 @@
 """What keeps the printer company: cameras, agents, announcements, notifiers, light strips, the network."""
 
+import logging
 from typing import Protocol
 
 from bridge import __version__
@@ -7,6 +8,7 @@ from bridge.announcements.board import Board
 from bridge.announcements.reader import Reader
 from bridge.below import Below
 from bridge.config import Config
+from bridge.errors import BridgeError
 from bridge.gcode.library import Library
 from bridge.handlers.announcements import Announcements
 from bridge.handlers.controls import Controls
@@ -37,6 +39,8 @@ from bridge.webcams.snapshots import Snapshots
 from bridge.wled.strips import Strips
 from ha_discovery.publisher import Discovery
 from ha_discovery.rows_webcams import webcam_rows
+
+log = logging.getLogger(__name__)
 
 
 class House(Protocol):
@@ -156,7 +160,13 @@ class Companions:
     def written(self, namespace: str) -> None:
         """Somebody wrote into the database himself, as web UIs of old do."""
         if namespace == NAMESPACE:
-            self._crew.start(self.album.reload())
+            self._crew.start(self._read_again())
+
+    async def _read_again(self) -> None:
+        try:
+            await self.album.reload()
+        except BridgeError as error:
+            log.warning("the webcams in the database cannot be read: %s", error)
 
     def _look(self) -> None:
         self.board.look()

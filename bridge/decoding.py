@@ -7,6 +7,7 @@ import msgspec
 
 from bridge.errors import ParseError, TooDeep
 
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)  # what msgspec makes of no JSON
 MAX_DEPTH = 100  # objects and arrays inside one another; what the database keeps is the deepest
 
 _decode = msgspec.json.Decoder().decode

@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 KIND = "_moonraker._tcp.local."
 LOOK = 60.0  # seconds between two looks at this machine's addresses
-LONGEST_LABEL = 63  # bytes that DNS takes
+LONGEST_LABEL, LONGEST_FACT = 63, 200  # bytes that DNS takes
+NAMELESS = "klipper-bridge"
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ class Nearby:
         *,
         addresses: Callable[[str], list[str]] | None = None,
     ) -> None:
-        self._label = name.replace(".", " ").encode()[:LONGEST_LABEL].decode(errors="ignore")
-        self._unique, self._facts, self._place = unique, dict(facts), place
+        self._label = _cut(name.replace(".", " "), LONGEST_LABEL).strip() or NAMELESS
+        self._facts = {key: _cut(value, LONGEST_FACT) for key, value in facts.items()}
+        self._unique, self._place = unique, place
         self._addresses = addresses or reachable
         self._nag = Nagger(log)
 
@@ -115,6 +117,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _cut(text: str, most: int) -> str:
+    """Without control characters, and no longer than `most` bytes."""
+    plain = "".join(sign if sign.isprintable() else " " for sign in text)
+    return plain.encode(errors="replace")[:most].decode(errors="ignore")
 
 
 def _is_reachable(address: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from bridge.decoding import UNREADABLE
 from bridge.errors import ConfigError, Unprocessable
 
 LONGEST, LARGEST = 2000, 65_536  # characters of a template, bytes of a message
@@ -32,7 +33,7 @@ class Template:
             raise Unprocessable(f"a message of {len(payload)} bytes; at most {LARGEST} are looked at")
         text = payload.decode(errors="replace")
         known: dict[str, Any] = {"value": text}
-        with contextlib.suppress(msgspec.DecodeError, RecursionError):  # a template that wants JSON says so
+        with contextlib.suppress(*UNREADABLE):  # a template that wants JSON says so
             known["value_json"] = msgspec.json.decode(payload)
         return self.fill(known)
 

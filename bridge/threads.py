@@ -1,9 +1,28 @@
 """Threads for calls that block, which nobody waits for at the end."""
 
+import asyncio
 import concurrent.futures
+import contextlib
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def to_its_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `work` in a thread; who is cancelled waits all the same: nothing is cleared away below it."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait((task,))
+        if not task.cancelled():
+            task.exception()  # whoever asked has gone
+        raise
 
 
 class ThreadEach(concurrent.futures.ThreadPoolExecutor):

@@ -103,7 +103,7 @@ def _recall(path: Path, topic: str) -> dict[str, Any] | None:
     """What was published to `topic` when the bridge ran last."""
     try:
         found = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, RecursionError):
         return None
     message = found.get("message") if isinstance(found, dict) and found.get("topic") == topic else None
     return message if isinstance(message, dict) else None

@@ -76,3 +76,13 @@ def test_what_others_do_not_reach_is_told_to_nobody(host: str, nobody_s: bool) -
 def test_one_address_is_announced_alone() -> None:
     assert reachable("192.168.1.5") == ["192.168.1.5"]
     assert reachable("localhost") == reachable("::1") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("my\tprinter", "my printer"), ("", "klipper-bridge"), ("ü" * 300, "ü" * 31)]
+)
+async def test_a_name_that_dns_does_not_take_is_made_to_fit(
+    listener: AsyncZeroconf, name: str, shown: str
+) -> None:
+    async with announced(name):
+        assert await heard(listener, shown) is not None

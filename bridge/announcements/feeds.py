@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bridge.announcements.entry import Entry
+from bridge.decoding import UNREADABLE
 from bridge.errors import Unprocessable
 
 MOST_ENTRIES = 50  # of one feed, the first ones
@@ -42,7 +43,7 @@ def parse(content: bytes, feed: str, now: float) -> list[Entry]:
 def _of_json(content: bytes) -> Iterable[Fields]:
     try:
         whole = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Unprocessable(_NO_FEED) from error
     items = whole.get("items", whole.get("entries")) if isinstance(whole, dict) else whole
     if not isinstance(items, list):

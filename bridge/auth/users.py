@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from bridge.auth import secret_files
+from bridge.decoding import UNREADABLE
 from bridge.errors import BadParams, BadRequest, ConfigError, NotFound, TooManyRequests
 from bridge.signals import Signal
 
@@ -44,7 +45,7 @@ class Users:
             return
         try:
             found = msgspec.json.decode(content, type=_File)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise ConfigError(
                 f"data: {self._path.name} is damaged ({error}); mend it, or remove it and make the users anew"
             ) from error

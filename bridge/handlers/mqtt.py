@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from bridge.decoding import UNREADABLE
 from bridge.errors import BadParams
 from bridge.klippy.state import Klippy
 from bridge.mqtt.link import MqttLink
@@ -111,5 +112,5 @@ def from_payload(payload: bytes) -> Any:
         return text
     try:
         return msgspec.json.decode(payload)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return text

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from bridge.decoding import UNREADABLE
 from bridge.errors import TimedOut
 from bridge.signals import Signal
 
@@ -108,7 +109,7 @@ def decoded(raw: msgspec.Raw) -> Any:
     """What a part of a frame says, or None: its end was found without a look inside."""
     try:
         return _plain(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         log.warning("a message of Klippy cannot be read: %s", error)
         return None
 

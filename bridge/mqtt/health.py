@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from bridge.decoding import UNREADABLE
 from bridge.klippy.printer_link import PrinterLink
 from bridge.klippy.state import Klippy
 from bridge.mqtt.connection import Incoming
@@ -98,7 +99,7 @@ class MqttHealth:
         """Another bridge of our instance name, by another unique id, that is online."""
         try:
             other = msgspec.json.decode(incoming.payload, type=_Name)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return
         if (
             other.unique_id

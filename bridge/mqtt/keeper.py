@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from bridge.decoding import UNREADABLE
 from bridge.mqtt.link import MqttLink
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Keeper:
 def _recall(path: Path) -> set[str]:
     try:
         return set(msgspec.json.decode(path.read_bytes(), type=list[str]))
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return set()
 
 

@@ -6,7 +6,7 @@ import logging
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from bridge.errors import ConfigError, DeviceFailed
 from bridge.extras import remedy
@@ -51,7 +51,9 @@ class Service:
         self._memory: Any = importlib.import_module("apprise.attachment.memory")
         self._apprise, self._format = apprise.Apprise(), text_format
         parts = set(re.split(r"[/@:?&=\s]+", url)) - {urlsplit(url).hostname}
-        self._secrets = {part for part in parts if len(part) >= SHORTEST_SECRET}
+        spelled = parts | {unquote(part) for part in parts}  # as apprise has them
+        long = (part for part in spelled if len(part) >= SHORTEST_SECRET)
+        self._secrets = sorted(long, key=len, reverse=True)  # one may be the beginning of another
         if not self._apprise.add(url):
             raise DeviceFailed("its url is none that apprise knows; see github.com/caronc/apprise")
 

@@ -7,6 +7,7 @@ import aiohttp
 import msgspec
 
 from bridge.config.spoolman import Spoolman as Settings
+from bridge.decoding import UNREADABLE
 from bridge.errors import (
     BadRequest,
     BridgeError,
@@ -76,7 +77,7 @@ class SpoolmanClient:
 def _understood(status: int, reason: str, content: bytes) -> "Refusal | Any":
     try:
         found = msgspec.json.decode(content) if content else None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise SpoolmanAway(f"What answers {status} there is not Spoolman") from error
     if status < 400:  # noqa: PLR2004 - HTTP's own bound
         return found

@@ -279,7 +279,7 @@ class Rows:
         sound = checksum(raw) == crc
         try:
             document = msgspec.json.decode(raw, type=Json)
-        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
             self._warn(f"Record {doc_id} of {name} in the database is damaged and is left out.")
             return None
         if not sound:

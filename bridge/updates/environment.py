@@ -9,6 +9,7 @@ from pathlib import Path
 from bridge.config import LOGIN_IN_URL
 from bridge.errors import DeviceFailed, NotFound
 from bridge.programs import Done, Say, run
+from bridge.threads import to_its_end
 from bridge.updates import swap
 
 log = logging.getLogger(__name__)
@@ -47,9 +48,8 @@ class Environment:
     def version(self, project: str) -> str | None:
         """The version of a package that is installed."""
         places = [str(place) for place in self.path.glob("lib/python3*/site-packages")]
-        wanted = _plain(project)
-        found = metadata.distributions(path=places)
-        return next((one.version for one in found if _plain(one.metadata["Name"] or "") == wanted), None)
+        known = (_record(one) for one in metadata.distributions(path=places))
+        return next((version for name, version in known if name == _plain(project)), None)
 
     async def pip(self, *words: str, python: Path | None = None, say: Say | None = None) -> Done:
         """Run pip, with its answer in the result; logins in addresses are masked."""
@@ -76,7 +76,7 @@ class Environment:
             if proof and (done := await run(str(python), *proof, patience=PROVING)).code:
                 raise DeviceFailed(f"the new version does not start, the old one stays: {done.last}")
             await asyncio.to_thread(_settle, made, self.path, label)
-            await asyncio.to_thread(swap.replace, self.path, made)
+            await to_its_end(swap.replace, self.path, made)
         except shutil.Error as error:  # a list of all files that could not be copied
             raise DeviceFailed(f"{self.path.name} could not be copied whole") from error
         finally:
@@ -113,6 +113,14 @@ def _settle(made: Path, path: Path, label: str) -> None:
         (made / LABEL).write_text(label, encoding="utf-8")
     else:
         (made / LABEL).unlink(missing_ok=True)
+
+
+def _record(one: metadata.Distribution) -> tuple[str, str | None]:
+    """Name and version of a package; none where its record is damaged."""
+    try:
+        return _plain(one.metadata["Name"] or ""), one.version
+    except (OSError, ValueError, LookupError, TypeError):  # what is no UTF-8 is a ValueError
+        return "", None
 
 
 def _plain(name: str) -> str:

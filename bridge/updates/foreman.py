@@ -230,7 +230,6 @@ class Foreman:
         failed: BridgeError | None = None
         for one in wanted:
             try:
-                self._refuse_while_printing()
                 await self._one(one, one.update, "updated", last=one is wanted[-1])
             except BridgeError as error:
                 failed = failed or error
@@ -250,6 +249,7 @@ class Foreman:
             self._count(text)
 
         try:
+            self._refuse_while_printing()  # a job may have begun since the one before
             if await work(say) is not False:
                 log.info("%s was %s: %s", one.name, what, one.versions.installed)
                 await self._restart_services(one, say)
@@ -292,7 +292,7 @@ class Foreman:
             except (BridgeError, OSError) as error:
                 log.warning("%s cannot be looked at: %s", one.name, _fault(error))
         if len(wanted) == len(self.components):
-            self._memory.looked = time.time()
+            await self._memory.note_look(time.time())
 
     async def _attempt(self, name: str) -> None:
         try:

@@ -1,5 +1,6 @@
 """What is remembered of components over restarts, and what was begun and not ended."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -7,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from bridge.decoding import UNREADABLE
+from bridge.threads import to_its_end
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +36,7 @@ class Memory:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = _File()
+        self._turn = asyncio.Lock()
 
     def load(self) -> None:
         """Read what was remembered; a damaged file is begun anew."""
@@ -39,7 +44,7 @@ class Memory:
             self._file = msgspec.json.decode(self._path.read_bytes(), type=_File)
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *UNREADABLE) as error:
             log.warning("%s cannot be read, it is begun anew: %s", self._path.name, error)
 
     @property
@@ -47,29 +52,34 @@ class Memory:
         """When somebody last looked outside."""
         return self._file.looked
 
-    @looked.setter
-    def looked(self, when: float) -> None:
+    async def note_look(self, when: float) -> None:
+        """Somebody has looked outside."""
         self._file.looked = when
-        self._save()
+        await self._save()
 
     def of(self, name: str) -> Record:
         """What is known of a component."""
         return self._file.components.setdefault(name, Record())
 
-    def note(self, name: str, **known: Any) -> None:
+    async def note(self, name: str, **known: Any) -> None:
         """Remember; it is on the disk when this returns."""
         record = self.of(name)
         if any(getattr(record, key) != value for key, value in known.items()):
             for key, value in known.items():
                 setattr(record, key, value)
-            self._save()
+            await self._save()
 
-    def _save(self) -> None:
+    async def _save(self) -> None:
+        content = msgspec.json.encode(self._file)
+        async with self._turn:
+            await to_its_end(self._write, content)
+
+    def _write(self, content: bytes) -> None:
         fresh = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with fresh.open("wb") as file:
-                file.write(msgspec.json.encode(self._file))
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(self._path)

@@ -2,13 +2,14 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bridge.config import LOGIN_IN_URL
 from bridge.config.updates import GitRepo
 from bridge.errors import BridgeError, Conflict
 from bridge.programs import Say
+from bridge.threads import to_its_end
 from bridge.updates import swap
 from bridge.updates.git import FETCHING, Git, GitFailed, same_address
 from bridge.updates.survey import Survey, survey
@@ -37,7 +38,9 @@ def _first_there(root: Path, added: list[str], leaving: set[str]) -> str | None:
     return None
 
 
-async def reset(git: Git, settings: GitRepo, found: Survey, say: Say, begin: Callable[[str], None]) -> None:
+async def reset(
+    git: Git, settings: GitRepo, found: Survey, say: Say, begin: Callable[[str], Awaitable[None]]
+) -> None:
     """What the remote has, on its branch and in its files; `begin` is told what it will be."""
     if found.corrupt or not found.detected:
         raise Conflict(f"{git.path.name} is damaged; recover with hard=true clones it anew")
@@ -51,7 +54,7 @@ async def reset(git: Git, settings: GitRepo, found: Survey, say: Say, begin: Cal
     # git is on the right branch before a file is touched: what is cut short then can be ended later
     await git.ask("update-ref", branch, target)
     await git.ask("symbolic-ref", "HEAD", branch)
-    begin(target)
+    await begin(target)
     await git.ask("clean", "--force", "-d", say=say)
     await git.ask("reset", "--hard", target, say=say)
 
@@ -94,7 +97,7 @@ async def clone(path: Path, settings: GitRepo, found: Survey, say: Say) -> None:
         if (made / ".gitmodules").exists():
             await git.ask("submodule", "update", "--init", "--recursive", patience=FETCHING, say=say)
         await asyncio.to_thread(_keep_environment, path, made, settings.virtualenv)
-        await asyncio.to_thread(swap.replace, path, made)
+        await to_its_end(swap.replace, path, made)
         await asyncio.to_thread(shutil.rmtree, swap.previous(path), ignore_errors=True)
     except BridgeError:
         await asyncio.to_thread(shutil.rmtree, made, ignore_errors=True)

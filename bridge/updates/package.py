@@ -9,6 +9,7 @@ import msgspec
 from bridge.config.updates import PythonPackage
 from bridge.errors import BridgeError, DeviceFailed
 from bridge.programs import Say
+from bridge.threads import to_its_end
 from bridge.updates import swap
 from bridge.updates.component import WHOLE, Status, Versions
 from bridge.updates.environment import Environment
@@ -94,7 +95,7 @@ class Package:
     async def rollback(self, say: Say) -> None:
         """Exchange the environment for the one before."""
         say(f"Taking {self.name} back")
-        await asyncio.to_thread(self._environment.rollback)
+        await to_its_end(self._environment.rollback)
         await self.look(fetch=False)
 
     async def recover(self, say: Say, *, hard: bool) -> None:  # noqa: ARG002 - as all components
@@ -118,7 +119,7 @@ class Package:
         newest = reported(done.out) or self._installed
         if newest is None:
             raise DeviceFailed(f"pip does not tell of any {self._project}")
-        self._memory.note(self.name, latest=newest)
+        await self._memory.note(self.name, latest=newest)
         return newest
 
     def _wanted(self) -> str:
@@ -134,5 +135,5 @@ def reported(text: str) -> str | None:
     try:
         report: Any = msgspec.json.decode(text[text.index("{") :])
         return str(report["install"][0]["metadata"]["version"])
-    except (ValueError, msgspec.DecodeError, LookupError, TypeError):
+    except (ValueError, RecursionError, LookupError, TypeError):
         return None

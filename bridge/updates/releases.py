@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from bridge.config.updates import Channel
+from bridge.decoding import UNREADABLE
 from bridge.errors import DeviceFailed, NotFound, TooManyRequests
 from bridge.outgoing import Outgoing, body_of
 
@@ -108,7 +109,7 @@ class Releases:
                     body = await body_of(answer, LARGEST)
                     self._keep(address, answer.headers.get("ETag"), body)
             return msgspec.json.decode(body, type=kind)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             host = urlsplit(self._api).hostname
             raise DeviceFailed(f"{host} could not be asked: {_plain(error)}") from error
 
@@ -156,7 +157,7 @@ class Releases:
 
 def _plain(error: Exception) -> str:
     """An error for people: no address with a login in it."""
-    if isinstance(error, msgspec.DecodeError):
+    if isinstance(error, UNREADABLE):
         return "its answer is no list of releases"
     words = getattr(error, "strerror", None) or (
         "no answer in time" if isinstance(error, TimeoutError) else ""

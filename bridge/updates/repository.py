@@ -95,7 +95,7 @@ class Repository:
         say(f"Updating {self.name} from {found.version} to {found.latest}")
         await self._go(found.target, say)
         before = f"{found.current} {found.full_version}"
-        self._memory.note(self.name, before=before)
+        await self._memory.note(self.name, before=before)
         await self.look(fetch=False)
         return True
 
@@ -109,7 +109,7 @@ class Repository:
             raise Conflict(f"No earlier version of {self.name} is known")
         say(f"Taking {self.name} back to {commit[:8]}")
         await self._go(commit, say)
-        self._memory.note(self.name, before=None)
+        await self._memory.note(self.name, before=None)
         await self.look(fetch=False)
 
     async def recover(self, say: Say, *, hard: bool) -> None:
@@ -120,7 +120,7 @@ class Repository:
                 await clone(self.path, self._settings, self._found, say)
             else:
                 await reset(self._git, self._settings, self._found, say, lambda aim: self._begin(aim, aim))
-            self._memory.note(self.name, begun=None, aim=None)
+            await self._memory.note(self.name, begun=None, aim=None)
         except GitFailed as error:
             raise DeviceFailed(f"{self.name} was not recovered: {error}") from error
         await self._requirements(say, label="")
@@ -145,7 +145,7 @@ class Repository:
         await self._submodules(lambda _line: None)
         if self._environment is not None and record.aim:
             await asyncio.to_thread(self._environment.undo, record.aim)
-        self._memory.note(self.name, begun=None, aim=None)
+        await self._memory.note(self.name, begun=None, aim=None)
         await self.look(fetch=False)
 
     async def _go(self, aim: str, say: Say) -> None:
@@ -153,20 +153,21 @@ class Repository:
         old = self._found.current
         if ours := await in_the_way(self._git, old, aim):
             raise Conflict(f"{self.name}: your file {ours} is in the way of a new one; move it elsewhere")
-        self._begin(old, aim)
+        await self._begin(old, aim)
         try:
             await self._move(old, aim, say)
             await self._follow_up(old, aim, say)
         except (BridgeError, OSError) as error:
             say("It failed; going back")
             await self.heal()
-            raise DeviceFailed(f"{self.name} stays as it was: {error}") from error
-        self._memory.note(self.name, begun=None, aim=None)
+            reason = error.strerror if isinstance(error, OSError) else error  # without a path
+            raise DeviceFailed(f"{self.name} stays as it was: {reason}") from error
+        await self._memory.note(self.name, begun=None, aim=None)
         if self._environment is not None:
             await asyncio.to_thread(self._environment.confirm)
 
-    def _begin(self, begun: str, aim: str) -> None:
-        self._memory.note(self.name, begun=begun, aim=aim)
+    async def _begin(self, begun: str, aim: str) -> None:
+        await self._memory.note(self.name, begun=begun, aim=aim)
 
     def _refuse(self, found: Survey) -> None:
         remedy = f"machine.update.recover with name={self.name} mends it and throws local changes away"

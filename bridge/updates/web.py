@@ -7,8 +7,10 @@ from pathlib import Path
 import msgspec
 
 from bridge.config.updates import Web, Zip, kind
+from bridge.decoding import UNREADABLE
 from bridge.errors import BridgeError, Conflict, DeviceFailed
 from bridge.programs import Say
+from bridge.threads import to_its_end
 from bridge.updates import bundle, swap
 from bridge.updates.component import WHOLE, Status, Versions
 from bridge.updates.environment import Environment
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 
 INFO, VERSION = "release_info.json", ".version"
 MADE_FOR = ".made-for"  # with which environment a release came, for those that have one
+UNKEPT = "one of its persistent_files is nothing that can be copied"  # shutil tells of whole paths
 LONGEST_VERSION, LONGEST_TEXT = 100, 65_536  # characters
 
 
@@ -102,9 +105,9 @@ class Site:
             raise Conflict(f"No earlier version of {self.name} is kept")
         say(f"Taking {self.name} back")
         await asyncio.to_thread(bundle.carry_over, self.path, old, self._settings.persistent_files)
-        await asyncio.to_thread(swap.exchange, self.path, old)
+        await to_its_end(swap.exchange, self.path, old)
         if self._environment is not None and swap.previous(self._environment.path).exists():
-            await asyncio.to_thread(self._environment.rollback)
+            await to_its_end(self._environment.rollback)
         await self.look(fetch=False)
 
     async def recover(self, say: Say, *, hard: bool) -> None:  # noqa: ARG002 - as all components
@@ -118,7 +121,7 @@ class Site:
         if self._environment is not None:
             begun = self._memory.of(self.name).begun
             await asyncio.to_thread(self._settle_environment, begun)
-            self._memory.note(self.name, begun=None)
+            await self._memory.note(self.name, begun=None)
 
     async def _bring(self, release: Release, say: Say) -> None:
         """Fetch it, check it, and put it in place; when anything fails the old one stays."""
@@ -129,14 +132,14 @@ class Site:
             say(f"Installing {self.name} {release.tag_name}")
             await self._install(release, say)
         except OSError as error:
-            raise DeviceFailed(f"{self.name} stays as it was: {error.strerror or error}") from error
+            raise DeviceFailed(f"{self.name} stays as it was: {error.strerror or UNKEPT}") from error
         finally:
             await self.heal()
         await self.look(fetch=False)
 
     async def _newest(self) -> Release:
         release = await self._releases.newest(self._settings.repo, self._settings.channel)
-        self._memory.note(self.name, latest=release.tag_name, link=release.html_url)
+        await self._memory.note(self.name, latest=release.tag_name, link=release.html_url)
         return release
 
     async def _install(self, release: Release, say: Say) -> None:
@@ -150,10 +153,10 @@ class Site:
         wanted = getattr(self._settings, "requirements", None)
         if self._environment is not None and wanted is not None and (made / wanted).is_file():
             label = f"{version or release.tag_name} {made.name}"
-            self._memory.note(self.name, begun=label)
+            await self._memory.note(self.name, begun=label)
             await self._environment.install("--requirement", str(made / wanted), say=say, label=label)
             (made / MADE_FOR).write_text(label, encoding="utf-8")
-        await asyncio.to_thread(swap.replace, self.path, made)
+        await to_its_end(swap.replace, self.path, made)
 
     def _settle_environment(self, begun: str | None) -> None:
         """A release and its environment belong together: of two exchanges one may have been cut short."""
@@ -173,7 +176,7 @@ def _version_in(path: Path) -> str | None:
     """What a folder says that it is."""
     try:
         found = msgspec.json.decode(_text(path / INFO) or "", type=_Info).version
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         found = None
     version = (found or _text(path / VERSION) or "").strip()
     return "".join(sign for sign in version if sign.isprintable())[:LONGEST_VERSION] or None

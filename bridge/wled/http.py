@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 
 from bridge.config.wled import HttpStrip
+from bridge.decoding import UNREADABLE
 from bridge.errors import ConfigError, DeviceFailed, TimedOut
 from bridge.outgoing import Outgoing, body_of, reason_of
 
@@ -53,5 +54,5 @@ class HttpLink:
             raise DeviceFailed(f"{self._host} answers {answer.status} {answer.reason}")
         try:
             return msgspec.json.decode(body)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise DeviceFailed(f"{self._host} does not answer as WLED does") from error

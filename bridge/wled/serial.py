@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from bridge.config.wled import SerialStrip
+from bridge.decoding import UNREADABLE
 from bridge.errors import DeviceFailed, TimedOut
 from bridge.extras import extra
 
@@ -41,6 +42,7 @@ class SerialLink:
             if self._port is None:
                 raise DeviceFailed(f"{self._settings.port} is not open")
             reader, writer = self._port
+            await _forget(reader)
             writer.write(msgspec.json.encode(message or {"v": True}) + b"\n")
             try:
                 async with asyncio.timeout(self._settings.timeout):
@@ -60,7 +62,15 @@ class SerialLink:
                 raise DeviceFailed(f"{self._settings.port} was unplugged")
             heard = (heard + more)[-MOST:]
             for line in heard.splitlines():
-                with contextlib.suppress(msgspec.DecodeError, RecursionError):
+                with contextlib.suppress(*UNREADABLE):
                     found = msgspec.json.decode(line)
                     if isinstance(found, dict) and ("state" in found or "on" in found):
                         return found
+
+
+async def _forget(reader: asyncio.StreamReader) -> None:
+    """What came after somebody had ceased to wait for it answers nothing any more."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0):
+            while await reader.read(MOST):
+                pass

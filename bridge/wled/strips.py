@@ -1,19 +1,23 @@
 """All light strips, and what is remembered of them."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 
 import msgspec
 
 from bridge.config.wled import HttpStrip, LightStrip
-from bridge.errors import NotFound
+from bridge.errors import BridgeError, NotFound
+from bridge.lifecycle import Nagger
 from bridge.outgoing import Outgoing
 from bridge.store import Document, Store
 from bridge.wled.http import HttpLink
 from bridge.wled.serial import SerialLink
 from bridge.wled.state import StripState
 from bridge.wled.strip import Strip
+
+log = logging.getLogger(__name__)
 
 
 class Strips:
@@ -25,6 +29,7 @@ class Strips:
         self._rows: dict[str, int] = {}
         self._news = asyncio.Event()
         self._unkept: set[str] = set()
+        self._nag = Nagger(log)
         for strip in self.all.values():
             if strip.settings.restore:
                 strip.changed.connect(self._changed)
@@ -71,13 +76,18 @@ class Strips:
     async def _keep(self, strip: Strip) -> None:
         if strip.state is None or not strip.begun:
             return
-        strip.kept = strip.state
-        document = {"name": strip.name, "state": asdict(strip.state)}
-        row = self._rows.get(strip.name)
-        if row is None:
-            self._rows[strip.name] = await self._table.insert(document)
+        state, row = strip.state, self._rows.get(strip.name)
+        document = {"name": strip.name, "state": asdict(state)}
+        try:
+            if row is None:
+                self._rows[strip.name] = await self._table.insert(document)
+            else:
+                await self._table.upsert(Document(document, row))
+        except BridgeError as error:
+            self._nag.warn(f"the state of '{strip.name}' is not remembered: {error}")
         else:
-            await self._table.upsert(Document(document, row))
+            strip.kept = state
+            self._nag.reset()
 
 
 def _strip(name: str, settings: LightStrip, outgoing: Outgoing) -> Strip:

@@ -177,6 +177,19 @@ async def test_a_feed_that_fails_is_told_once_and_hurts_nobody(
     assert len(await listed(bridge)) == 2
 
 
+@pytest.mark.parametrize(
+    "content", [b'{"items": [{"id": "1", "title": "\xff"}]}', b'{"x": ' + b"[" * 100_000]
+)
+async def test_a_feed_that_is_no_json_hurts_nobody(start: Start, feed: Feed, content: bytes) -> None:
+    feed.content = content
+    bridge = await start(announcements={"feeds": {"news": feed.url}}, wait=False)
+    await until(lambda: feed.asked)
+    await call(bridge, "server.announcements.update")
+    feed.content = RSS
+    await call(bridge, "server.announcements.update")
+    assert len(await listed(bridge)) == 2
+
+
 async def test_clients_add_and_remove_feeds(start: Start, feed: Feed) -> None:
     options = {"feeds": {"news": f"{feed.url}/n.xml"}, "address": f"{feed.url}/of/{{name}}.xml"}
     bridge = await start(announcements=options, wait=False)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bridge.errors import ConfigError
 from bridge.klippy.simulator import Simulator, write_sample
+from bridge.notifiers.service import Service
 from tests.conftest import Running, Start
 from tests.filing import PRUSA
 from tests.power.calls import call
@@ -194,3 +195,10 @@ async def test_a_mistake_in_the_configuration_names_its_path(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         await start(notifiers={"phone": {"url": "json://x", **options}})
+
+
+def test_no_part_of_a_secret_is_in_a_reason() -> None:
+    """apprise reads %40 as @; and one secret may begin as another does."""
+    service = Service("json://ada:p%40ssword-one@127.0.0.1/tokens/tokens-of-many/tokens-of-many-more", "text")
+    for secret in ("p%40ssword-one", "p@ssword-one", "tokens-of-many", "tokens-of-many-more"):
+        assert service._shown(f"no {secret} here") == "no *** here"

@@ -18,6 +18,7 @@ class Spoolman:
         self.used: dict[int, float] = {1: 0.0, 2: 0.0}  # mm
         self.reports: list[tuple[int, float]] = []
         self.broken = False
+        self.raw = b""  # what it answers to a spool in place of it
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -75,6 +76,8 @@ class Spoolman:
         return web.json_response([self.spool(number) for number in list(self.used)[:limit]])
 
     async def _get(self, request: web.Request) -> web.Response:
+        if self.raw:
+            return web.Response(body=self.raw)
         return web.json_response(self.spool(self._found(request)))
 
     async def _use(self, request: web.Request) -> web.Response:

@@ -127,6 +127,17 @@ async def test_an_error_of_spoolman_s_own_loses_nothing(
     await until(lambda: keeper.used[1] == pytest.approx(used, abs=2.0))
 
 
+@pytest.mark.parametrize("answer", [b'{"id": 1, "comment": "\xff"}', b'{"id": ' + b"[" * 100_000])
+async def test_an_answer_that_is_no_json_hurts_nobody(start: Start, keeper: Spoolman, answer: bytes) -> None:
+    bridge = await start(spoolman=options(keeper), wait=False)
+    await connected(bridge)
+    keeper.raw = answer
+    with pytest.raises(Refused, match="is not Spoolman"):
+        await call(bridge, "server.spoolman.proxy", request_method="GET", path="/v1/spool/1")
+    keeper.raw = b""
+    assert (await call(bridge, "server.spoolman.proxy", request_method="GET", path="/v1/spool/1"))["id"] == 1
+
+
 async def test_a_spool_that_does_not_exist_is_no_longer_in_use(
     klippy: Simulator, start: Start, keeper: Spoolman
 ) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -88,6 +90,31 @@ async def test_nothing_is_updated_while_a_job_prints(
     told = await call(bridge, "machine.update.status", refresh=True)  # ignored, and answered at once
     assert told["version_info"]["fluidd"]["remote_version"] == "?"
     assert (host.asked, version(tmp_path)) == ([], "v1")
+
+
+async def test_a_full_update_that_a_job_cuts_short_tells_its_end(
+    klippy: Simulator, start: Start, host: ReleaseHost, tmp_path: Path, mqtt: Ear
+) -> None:
+    write_sample(tmp_path / "data/gcodes/job.gcode", size=80, layers=60)
+    go_on = asyncio.Event()
+
+    async def serve(_request: web.Request, content: bytes) -> web.Response:
+        await go_on.wait()
+        return web.Response(body=content)
+
+    host.serve = serve
+    bridge = await (await begun(start, host, tmp_path, "fluidd", "klipper")).ready()
+    asked = asyncio.ensure_future(call(bridge, "machine.update.full"))
+    await until(lambda: any(one.path.startswith("/files/") for one in host.asked))
+    await call(bridge, "printer.print.start", filename="job.gcode")
+    await until(lambda: bridge.bridge.tracker.current is not None)
+    go_on.set()
+    with pytest.raises(Refused, match="while a job is printing"):
+        await asked
+    topic = bridge.topics.event("update_response")
+    last = await mqtt.message(topic, where=lambda one: one.json["data"]["complete"])
+    assert last.json["data"]["application"] == "klipper"
+    assert [version(tmp_path, name) for name in ("fluidd", "klipper")] == ["v2", "v1"]
 
 
 async def test_a_full_update_goes_in_order_and_tells_its_end_once(
@@ -262,3 +289,24 @@ def test_a_mistake_in_the_configuration_names_its_path(tmp_path: Path) -> None:
         raw = {"instance": "x", "data": str(tmp_path), "updates": {"components": whole}}
         with pytest.raises(ConfigError, match=words):
             build(convert(raw, "test.yaml"), config_name="test.yaml", restart=lambda: None)
+
+
+async def test_a_disk_that_takes_its_time_keeps_nobody_else_waiting(
+    start: Start, host: ReleaseHost, tmp_path: Path
+) -> None:
+    bridge = await begun(start, host, tmp_path)
+    await component(bridge, "fluidd")
+    folder = bridge.bridge.folders.own / "updates"
+    folder.mkdir(exist_ok=True)
+    os.mkfifo(folder / "memory.new")  # it cannot be opened before somebody reads it
+    reader = threading.Timer(0.6, lambda: (folder / "memory.new").open("rb").close())
+    reader.start()
+    longest = 0.0
+    asked = asyncio.ensure_future(call(bridge, "machine.update.refresh"))
+    while not asked.done():
+        begin = time.monotonic()
+        await asyncio.sleep(0.01)
+        longest = max(longest, time.monotonic() - begin)
+    reader.join()
+    await asyncio.wait((asked,))  # whether such a thing can be written does not matter here
+    assert longest < 0.4

@@ -327,6 +327,11 @@ async def test_requirements_come_with_the_commit_and_go_with_it(
     await updated(bridge)
     assert (upstream.here, toy.version) == (upstream.head, "3.0")
     assert [one for one in left_over(tmp_path) if "toy" in one] == []
+    upstream.commit("wants two again", {"needs.txt": "toy==2.0\n"})
+    (toy.path / ".made-for").mkdir()  # where a file is written
+    with pytest.raises(Refused, match="stays as it was: Is a directory") as caught:
+        await updated(bridge)
+    assert str(tmp_path) not in str(caught.value)
 
 
 async def test_no_hook_of_a_repository_is_run_and_no_name_is_an_option(

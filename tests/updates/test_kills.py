@@ -201,7 +201,7 @@ async def test_an_environment_whose_release_did_not_come_goes_back(
     await component(settings, tmp_path, outgoing, host.url).update(quiet)
     memory = Memory(tmp_path / "memory/file.json")
     memory.load()
-    memory.note("toy", begun="2 x")
+    await memory.note("toy", begun="2 x")
     await Environment(str(toy.path)).install("toy==2.0", say=quiet, label="2 x")
     assert toy.version == "2.0"
     for _ in range(2):

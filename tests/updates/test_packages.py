@@ -102,6 +102,18 @@ async def test_pre_releases_of_a_package_come_where_they_are_wanted(start: Start
     assert toy.calls[-1].endswith("--pre toy[speed]")
 
 
+async def test_a_record_of_a_package_that_is_damaged_hurts_nobody(start: Start, toy: Toy) -> None:
+    other = toy.site / "damaged-1.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_bytes(b"Name: d\xffmaged\nVersion: 1\n")
+    bridge = await begun(start, toy)
+    assert (await component(bridge, "toy"))["version"] == "1.0"
+    metadata = next(toy.site.glob("toy-1.0*/METADATA"))
+    metadata.write_bytes(b"\xff\xfe" + metadata.read_bytes())
+    found = (await call(bridge, "machine.update.refresh"))["version_info"]["toy"]
+    assert (found["is_valid"], found["anomalies"]) == (False, ["toy is not installed"])
+
+
 async def test_an_environment_that_is_not_there_is_told(start: Start, toy: Toy) -> None:
     shutil.rmtree(toy.path)
     bridge = await begun(start, toy)

@@ -1,12 +1,16 @@
 """Web UIs and applications from zip files of releases: a stand-in of GitHub, good, slow, broken and hostile."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
+import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -223,6 +227,45 @@ def test_a_bomb_does_not_go_off(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in made.rglob("*")) <= 1000
 
 
+async def test_a_file_that_cannot_be_kept_is_told_without_a_path(
+    start: Start, host: ReleaseHost, tmp_path: Path
+) -> None:
+    folder = tmp_path / "www/fluidd"
+    (folder / "themes").mkdir(parents=True)
+    (folder / ".version").write_text("v1")
+    os.mkfifo(folder / "themes/pipe")
+    host.release("v2", ui("v2"))
+    bridge = await begun(start, host, tmp_path, persistent_files=["themes"])
+    with pytest.raises(Refused, match="fluidd stays as it was") as caught:
+        await updated(bridge)
+    assert str(tmp_path) not in str(caught.value)
+    assert ((folder / ".version").read_text(), left_over(tmp_path / "www")) == ("v1", [])
+
+
+async def test_an_end_of_the_bridge_does_not_clear_away_what_is_being_put_in_place(
+    start: Start, host: ReleaseHost, tmp_path: Path
+) -> None:
+    folder, old = tmp_path / "www/fluidd", tmp_path / "www/.fluidd.previous"
+    old.mkdir(parents=True)
+    folder.mkdir()
+    (folder / ".version").write_text("v1")
+    for number in range(1000):
+        (old / str(number)).touch()
+    names = [f"{number}.js" for number in range(3000)]
+    host.release("v2", ui("v2", **dict.fromkeys(names, "")))
+    bridge = await begun(start, host, tmp_path)
+    await component(bridge, "fluidd")
+    before = old.stat().st_mtime_ns
+    asked = asyncio.ensure_future(updated(bridge))
+    await until(lambda: not old.exists() or old.stat().st_mtime_ns != before)  # it goes for the one to come
+    await bridge.end()
+    with contextlib.suppress(Refused, OSError, aiohttp.ClientError):
+        await asked
+    await until(lambda: all(one.name != "blocking call" for one in threading.enumerate()))
+    if (folder / "release_info.json").exists() or not (folder / ".version").exists():
+        assert [name for name in names if not (folder / name).exists()] == []
+
+
 ANSWERS = [
     b"<html>",
     b"{}",
@@ -234,6 +277,8 @@ ANSWERS = [
     b'{"tag_name": "' + b"x" * 5000 + b'"}',
     b'{"tag_name": "v1", "assets": [{"name": "a.zip", "browser_download_url": "x", "size": -1}]}',
     b"[" * 100_000,
+    b'{"author": ' + b"[" * 100_000,
+    b'{"author": "\xff"}',
     b" " * 4_100_000,
 ]
 

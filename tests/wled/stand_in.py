@@ -41,12 +41,15 @@ class HttpWled(Wled):
     def __init__(self) -> None:
         super().__init__()
         self.address, self.status, self.hangs = "", 200, False
+        self.raw = b""  # what it answers in place of its state
 
     async def answer(self, request: web.Request) -> web.Response:
         if self.hangs:
             await asyncio.sleep(30)
         if request.method == "POST":
             self.take(await request.json())
+        if self.raw:
+            return web.Response(body=self.raw)
         return web.json_response(self.state, status=self.status)
 
 

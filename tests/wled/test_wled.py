@@ -1,6 +1,8 @@
 """Light strips over HTTP and over a serial cable: from web UIs, macros and Home Assistant."""
 
 import asyncio
+import json
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -103,6 +105,19 @@ async def test_a_strip_that_is_lost_is_an_error_and_comes_back(
     await known(bridge)
 
 
+@pytest.mark.parametrize("answer", [b'{"on": true, "name": "\xff"}', b'{"on": ' + b"[" * 100_000])
+async def test_a_strip_that_answers_nonsense_hurts_nobody(
+    start: Start, strip: HttpWled, answer: bytes
+) -> None:
+    bridge = await known(await start(wled=settings(strip), wait=False))
+    strip.raw = answer
+    await until(lambda: bridge.bridge.companions.strips.get("lights").error)
+    one = (await call(bridge, "machine.wled.strips"))["strips"]["lights"]
+    assert (one["status"], one["error"]) == ("error", "127.0.0.1 does not answer as WLED does")
+    strip.raw = b""
+    await known(bridge)
+
+
 async def test_home_assistant_gets_a_light_that_works_while_klippy_is_down(
     start: Start, strip: HttpWled, mqtt: Ear
 ) -> None:
@@ -168,6 +183,21 @@ async def test_a_strip_is_what_it_was_when_that_is_wanted(start: Start, strip: H
     assert (strip.state["bri"], strip.state["seg"][0]["col"]) == (99, [[1, 2, 3]])
 
 
+async def test_a_database_that_takes_nothing_hurts_nobody(
+    start: Start, strip: HttpWled, caplog: pytest.LogCaptureFixture
+) -> None:
+    bridge = await known(await start(wled=settings(strip, restore=True), wait=False))
+    store, one = bridge.bridge.store, bridge.bridge.companions.strips.get("lights")
+    await until(lambda: one.kept)
+    await store.read(lambda db: db.rows.connection.execute("PRAGMA query_only = 1").fetchall())
+    await set_strip(bridge, "on", brightness=99)
+    await until(lambda: "the state of 'lights' is not remembered" in caplog.text)
+    assert (await set_strip(bridge, "on", brightness=98))["brightness"] == 98
+    await store.read(lambda db: db.rows.connection.execute("PRAGMA query_only = 0").fetchall())
+    await set_strip(bridge, "on", brightness=97)
+    await until(lambda: one.kept.brightness == 97)
+
+
 async def switched(bridge: Running, one: Wled) -> None:
     assert (await set_strip(bridge, "on", brightness=11))["brightness"] == 11
     assert (one.state["on"], one.state["bri"]) == (True, 11)
@@ -188,6 +218,20 @@ async def test_a_strip_on_a_serial_cable(start: Start) -> None:
         one.unplug()
         await until(lambda: bridge.bridge.companions.strips.get("lights").error)
         assert (await call(bridge, "server.info"))["components"]
+
+
+async def test_an_answer_that_comes_late_is_not_taken_for_the_next(start: Start) -> None:
+    async with serial_wled() as one:
+        settings = {"type": "serial", "port": one.port, "poll": 60, "timeout": 0.2}
+        bridge = await known(await start(wled={"lights": settings}, wait=False))
+        one.silent = True
+        with pytest.raises(Refused, match="no answer on"):
+            await set_strip(bridge, "off")
+        os.write(one.far, json.dumps({"state": one.state}).encode() + b"\r\n")
+        link: Any = bridge.bridge.companions.strips.get("lights")._link
+        await until(lambda: link._port[0]._buffer)  # it has come
+        one.silent = False
+        assert (await set_strip(bridge, "on"))["status"] == "on"
 
 
 async def test_a_port_that_is_not_there_keeps_nobody_from_starting(start: Start, mqtt: Ear) -> None:
