@@ -86,9 +86,11 @@ async def run(
         async with asyncio.timeout(patience):
             return await _followed(process, typed, say)
     except TimeoutError as error:
+        await _end(process)
         raise TimedOut(f"{Path(words[0]).name} did not end within {patience:g} s") from error
-    finally:
-        await _ended(process)
+    except BaseException:
+        await _end(process)
+        raise
 
 
 async def _let_go_on(
@@ -171,10 +173,8 @@ async def _read(stream: asyncio.StreamReader, say: Say | None) -> str:
             size += len(text)
 
 
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    """End it, and whatever it has started."""
-    if process.returncode is not None:
-        return
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End it, and whatever it has started, which may go on when it has ended itself."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)

@@ -76,17 +76,18 @@ class Strips:
     async def _keep(self, strip: Strip) -> None:
         if strip.state is None or not strip.begun:
             return
-        state, row = strip.state, self._rows.get(strip.name)
-        document = {"name": strip.name, "state": asdict(state)}
+        before, strip.kept = strip.kept, strip.state
+        document = {"name": strip.name, "state": asdict(strip.state)}
+        row = self._rows.get(strip.name)
         try:
             if row is None:
                 self._rows[strip.name] = await self._table.insert(document)
             else:
                 await self._table.upsert(Document(document, row))
         except BridgeError as error:
+            strip.kept = before
             self._nag.warn(f"the state of '{strip.name}' is not remembered: {error}")
         else:
-            strip.kept = state
             self._nag.reset()
 
 
