@@ -26,6 +26,7 @@ class Reader:
     def __init__(self, board: Board, outgoing: Outgoing, settings: Settings) -> None:
         self._board, self._outgoing, self._settings = board, outgoing, settings
         self._nags: dict[str, Nagger] = {}
+        self._turn = asyncio.Lock()  # of two looks at a time the older answer could come last
         for name, url in settings.feeds.items():
             _check(url, f"announcements.feeds.{name}")
         if settings.address is not None:
@@ -51,8 +52,9 @@ class Reader:
 
     async def read(self) -> None:
         """Read every feed that has an address; one that fails is told once, and keeps its entries."""
-        found = {name: self._address(name) for name in self._board.feeds}
-        await asyncio.gather(*(self._read(name, url) for name, url in found.items() if url is not None))
+        async with self._turn:
+            found = {name: self._address(name) for name in self._board.feeds}
+            await asyncio.gather(*(self._read(name, url) for name, url in found.items() if url is not None))
 
     def _address(self, name: str) -> str | None:
         configured = self._settings.feeds.get(name)
