@@ -21,6 +21,7 @@ class Pages(Protocol):
         """Offer the pages."""
 
 
+NO_PAGE = "This is an API, such as /server/info; its page is a web UI of its own: Mainsail, Fluidd"
 FALLBACK = "/printer/"  # what Klippy offers at run time is found below it
 
 
@@ -70,7 +71,7 @@ class Routes:
         if found is None:
             found = self._in_a_tree(raw)
         if found is None:
-            raise UnknownMethod(f"There is nothing at {printable(path)}")
+            raise UnknownMethod(f"There is nothing at {printable(path)}" if path else NO_PAGE)
         return found
 
     def _in_a_tree(self, path: str) -> Verbs | None:

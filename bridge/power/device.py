@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal, Protocol
 
@@ -105,20 +106,20 @@ class Device:
         self.changed.emit(self)
 
 
-class Polled:
+class Polled(ABC):
     """A link that has to ask: each `every` seconds, and at once after a command."""
 
     def __init__(self, every: float) -> None:
         self._every = every
         self._see: See = lambda _on: None
 
+    @abstractmethod
     async def read(self) -> bool:
         """Ask for the state."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def command(self, *, on: bool) -> None:
         """Tell it what to become."""
-        raise NotImplementedError
 
     async def watch(self, see: See) -> None:
         """Ask again and again."""

@@ -89,6 +89,8 @@ async def test_an_unknown_path_is_404(bare: House) -> None:
     ):
         status, body, _ = await bare.fetch("GET", path)
         assert (status, body["error"]["code"]) == (404, 404), path
+    status, body, _ = await bare.fetch("GET", "/")
+    assert (status, "web UI" in body["error"]["message"]) == (404, True)
 
 
 async def test_a_wrong_verb_is_405_and_says_which_are_right(bare: House) -> None:
