@@ -14,12 +14,13 @@ from pathlib import Path
 import aiohttp
 
 from bridge.__main__ import main
-from tests.wire import HOST, free_port, until
+from tests.wire import HOST, PATIENCE, free_port, until
 
 # A process that has everything imported and is forked for each bridge: a start takes no second then.
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["bridge.__main__"])
 GONE = object()
+PATIENT = aiohttp.ClientTimeout(total=PATIENCE)  # an answer that does not come fails its test
 
 
 def _main(arguments: list[str], output: str) -> None:
@@ -49,12 +50,7 @@ class Process:
         process = SERVER.Process(target=_main, args=(arguments, str(self.output)))
         process.start()
         try:
-            async with aiohttp.ClientSession() as session:
-                while process.is_alive():
-                    with contextlib.suppress(aiohttp.ClientError):
-                        await session.get(f"{self.url}/server/info")
-                        break
-                    await asyncio.sleep(0.01)
+            await self._answers(process)
             yield process
         finally:
             if process.is_alive():
@@ -62,6 +58,18 @@ class Process:
             await until(lambda: not process.is_alive())
             process.join()
             process.close()
+
+    async def _answers(self, process: multiprocessing.process.BaseProcess) -> None:
+        """Wait for the first answer, or for the end of a process that gives none."""
+        try:
+            async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
+                while process.is_alive():
+                    with contextlib.suppress(aiohttp.ClientError):
+                        await session.get(f"{self.url}/server/info")
+                        return
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"the bridge does not answer:\n{self.output.read_text()[-2000:]}") from None
 
 
 class Poster:
@@ -77,7 +85,7 @@ class Poster:
     async def post(self, url: str) -> None:
         """Post, change and delete until the bridge is gone."""
         with contextlib.suppress(aiohttp.ClientError, ConnectionError):
-            async with aiohttp.ClientSession() as session:
+            async with aiohttp.ClientSession(timeout=PATIENT) as session:
                 while True:
                     await self._step(session, f"{url}/server/database/item")
 
@@ -103,7 +111,7 @@ class Poster:
     async def check(self, url: str) -> None:
         """Everything answered is there; what was under way is there whole or not at all."""
         async with (
-            aiohttp.ClientSession() as session,
+            aiohttp.ClientSession(timeout=PATIENT) as session,
             session.get(f"{url}/server/database/item", params={"namespace": self.namespace}) as response,
         ):
             answer = await response.json()
@@ -117,12 +125,12 @@ async def survive(folder: Path, rounds: int, chance: random.Random) -> int:
     """So many kills under load; how many posts were answered."""
     process = Process(folder)
     posters = [Poster(number, chance) for number in range(3)]
-    for _ in range(rounds):
+    for life in range(rounds):
         async with process.running():
             for poster in posters:
                 await poster.check(process.url)
             work = [asyncio.ensure_future(poster.post(process.url)) for poster in posters]
-            enough = answered(posters) + chance.randrange(1, 60)
+            enough = answered(posters) + length(life, chance)
             await until(lambda enough=enough: answered(posters) >= enough)
         await asyncio.gather(*work)
     async with process.running(signal.SIGTERM), aiohttp.ClientSession() as session:
@@ -131,6 +139,11 @@ async def survive(folder: Path, rounds: int, chance: random.Random) -> int:
         async with session.get(f"{process.url}/server/info") as response:
             assert (await response.json())["result"]["warnings"] == []
     return answered(posters)
+
+
+def length(life: int, chance: random.Random) -> int:
+    """The answers that are given before the kill: every second one comes early."""
+    return chance.randrange(1, 10) if life % 2 else chance.randrange(20, 40)
 
 
 def answered(posters: list[Poster]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.wire import until
+from tests.wire import PATIENCE, until
 
 
 class Desk:
@@ -48,7 +48,11 @@ class Desk:
 @contextlib.asynccontextmanager
 async def desk(url: str) -> AsyncIterator[Desk]:
     """One client of the bridge at `url`."""
-    async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}/websocket") as socket:
+    patient = aiohttp.ClientTimeout(total=PATIENCE)
+    async with (
+        aiohttp.ClientSession(timeout=patient) as session,
+        session.ws_connect(f"{url}/websocket") as socket,
+    ):
         one = Desk(session, url)
         listening = asyncio.ensure_future(one.listen(socket))
         try:

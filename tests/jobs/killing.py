@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 
 from bridge.klippy.simulator import Simulator, Timing
-from tests.handlers.posting import Poster, Process
+from tests.handlers.posting import Poster, Process, length
 from tests.jobs.desk import Desk, desk
-from tests.wire import until
+from tests.wire import PATIENCE, until
 
 FILES = {"short.gcode": "M117 short\n", "long.gcode": "G28\n" + "G1 X200 F6000\nG1 X0\n" * 10_000}
 TIMING = Timing(tick=0.02, refused=0.01, startup=0.01)
@@ -67,8 +67,8 @@ class Killing:
     async def survive(self, rounds: int) -> None:
         """So many kills; with some of them the power goes, and the print with it."""
         try:
-            for _ in range(rounds):
-                await self._life()
+            for life in range(rounds):
+                await self._life(length(life, self.chance))
                 if self.chance.random() < 0.5:
                     await self._cut_the_power()
             unfinished = await self._leave_a_print()
@@ -93,7 +93,7 @@ class Killing:
         self.jobs[job] = "in_progress"
         return job
 
-    async def _life(self) -> None:
+    async def _life(self, many: int) -> None:
         await self._power_on()
         async with contextlib.AsyncExitStack() as afterwards:
             async with self.process.running():
@@ -105,7 +105,6 @@ class Killing:
                     asyncio.ensure_future(self._until_gone(client, self.queue.step)),
                     asyncio.ensure_future(self._until_gone(client, self._print)),
                 ]
-                many = self.chance.randrange(1, 60)
                 await until(lambda: self.queue.answered + self.poster.answered >= before + many)
             await asyncio.gather(*work)
             await until(lambda: client.closed)
@@ -149,14 +148,7 @@ class Killing:
         runs = self._printer.printer.stats.state == "printing"
         await self.poster.check(self.process.url)
         self.queue.check(await client.call("server.job_queue.status"))
-        found: dict[str, str] = {}
-        while True:
-            answer = await client.call("server.history.list", limit=0)
-            found = {job["job_id"]: job["status"] for job in answer["jobs"]}
-            ready = (await client.call("server.info"))["klippy_state"] == "ready"
-            if ready and list(found.values()).count("in_progress") == runs:
-                break
-            await asyncio.sleep(0.01)
+        found = await self._settled(client, runs)
         for job, status in self.jobs.items():
             assert found.get(job) == status or (status == "in_progress" and job in found), (
                 job,
@@ -164,3 +156,17 @@ class Killing:
                 found,
             )
         self.jobs = found
+
+    async def _settled(self, client: Desk, runs: bool) -> dict[str, str]:
+        """The jobs of the history, as soon as what the printer does is known there."""
+        state, found = "", {}
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while state != "ready" or list(found.values()).count("in_progress") != runs:
+                    await asyncio.sleep(0.01)
+                    answer = await client.call("server.history.list", limit=0)
+                    found = {job["job_id"]: job["status"] for job in answer["jobs"]}
+                    state = (await client.call("server.info"))["klippy_state"]
+        except TimeoutError:
+            raise AssertionError(f"Klippy is {state}, a print runs: {runs}, the history: {found}") from None
+        return found

@@ -195,6 +195,22 @@ async def test_a_file_can_cancel_itself(tmp_path: Path) -> None:
         assert client.seen("print_stats", "state")[-1] == "cancelled"
 
 
+async def test_a_file_that_follows_a_cancelled_one_at_once_is_printed_from_its_start(tmp_path: Path) -> None:
+    put(tmp_path, "G28\n" + LINES * 100, "long.gcode")
+    put(tmp_path, "M117 b\n" + LINES, "next.gcode")
+    async with machine(tmp_path, speed=100.0) as (_, client):
+        await watch(client)
+        await client.script("SDCARD_PRINT_FILE FILENAME=long.gcode")
+        await state(client, "printing")
+        await client.script("CANCEL_PRINT\nSDCARD_PRINT_FILE FILENAME=next.gcode")
+        await state(client, "complete")
+
+        assert (await client.query("display_status"))["message"] == "b"
+        job = await client.query("print_stats")
+        assert job["filename"] == "next.gcode"
+        assert job["total_duration"] > 1
+
+
 async def test_a_file_can_stop_the_machine(tmp_path: Path) -> None:
     put(tmp_path, "M117 before\nM112\nM117 after\n")
     async with machine(tmp_path) as (simulator, client):

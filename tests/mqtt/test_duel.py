@@ -177,7 +177,9 @@ async def test_a_copied_card_under_another_name_has_the_same_id(
     tmp_path: Path, start: Start, klippy: Simulator
 ) -> None:
     first = await start(homeassistant={"enabled": False})
-    shutil.copytree(tmp_path / "data" / "bridge", tmp_path / "copy" / "bridge")
+    shutil.copytree(
+        tmp_path / "data" / "bridge", tmp_path / "copy" / "bridge", ignore=shutil.ignore_patterns("*.new")
+    )
     second = await start(data=str(tmp_path / "copy"), wait=False, homeassistant={"enabled": False})
     assert first.bridge.identity.unique == second.bridge.identity.unique
     await until(lambda: not first.bridge.mqtt.up)  # the broker takes the newer one: the duel begins

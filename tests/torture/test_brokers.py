@@ -221,7 +221,9 @@ async def test_of_two_with_one_id_one_stays_and_one_says_why_it_left(
 ) -> None:
     first = await start(instance="original")
     shutil.copytree(
-        tmp_path / "data" / "bridge", tmp_path / "copy" / "bridge", ignore=shutil.ignore_patterns("*.lock")
+        tmp_path / "data" / "bridge",
+        tmp_path / "copy" / "bridge",
+        ignore=shutil.ignore_patterns("*.lock", "*.new"),
     )
     second = await start(instance="copy", wait=False, data=str(tmp_path / "copy"))
     await until(

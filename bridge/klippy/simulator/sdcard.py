@@ -72,23 +72,27 @@ class SdCard:
                 await asyncio.sleep(0)
 
     async def _step(self) -> bool:
-        """One line; whether there is to be another."""
-        if not self.active or self._file is None:
+        """One line; whether there is to be another of this file."""
+        file = self._file
+        if not self.active or file is None:
             return False
-        found = self._file.next()
+        found = file.next()
         if found is None:
-            await self._gcode.exclusive(self._finish)
+            await self._gcode.exclusive(lambda: self._finish(file))
         elif not found[0] or found[0].startswith(";"):
             self._stats.comment(found[0])
-            self._file.take(found[1])
+            file.take(found[1])
         else:
-            await self._gcode.exclusive(lambda: self._print(*found))
-        return self.active
+            await self._gcode.exclusive(lambda: self._print(file, *found))
+        return self._prints(file)
 
-    async def _print(self, text: str, length: int) -> None:
-        """One line under the mutex; a pause or a cancel may have come while we waited for it."""
-        file = self._file
-        if file is None or not self.active:
+    def _prints(self, file: GcodeFile) -> bool:
+        """Whether it is this file still: while we wait for the mutex it may be cancelled, and another begun."""
+        return self.active and self._file is file
+
+    async def _print(self, file: GcodeFile, text: str, length: int) -> None:
+        """One line under the mutex."""
+        if not self._prints(file):
             return
         self._printing_line = True
         try:
@@ -109,9 +113,8 @@ class SdCard:
         await self._gcode.line(_ON_ERROR)
         self._stats.end("error", str(error))
 
-    async def _finish(self) -> None:
-        file = self._file
-        if file is None or not self.active:
+    async def _finish(self, file: GcodeFile) -> None:
+        if not self._prints(file):
             return
         try:
             await self._settle()
