@@ -87,7 +87,7 @@ class SdCard:
         return self._prints(file)
 
     def _prints(self, file: GcodeFile) -> bool:
-        """Whether it is this file still: while we wait for the mutex it may be cancelled, and another begun."""
+        """Whether it is this file still: during a wait it may be cancelled and another begun."""
         return self.active and self._file is file
 
     async def _print(self, file: GcodeFile, text: str, length: int) -> None:
