@@ -90,10 +90,11 @@ class Device:
         await self._link.watch(self.see)
 
     def _failed(self, error: Exception) -> None:
-        if not isinstance(error, BridgeError | OSError | TimeoutError):
+        told = isinstance(error, BridgeError | OSError)  # what a library says may hold a secret
+        if not told:
             log.debug("the power device %s raised", self.name, exc_info=error)
         quiet = "it does not answer" if isinstance(error, TimeoutError) else type(error).__name__
-        self._become("error", str(error) or quiet)
+        self._become("error", (str(error) if told else "") or quiet)
 
     def _become(self, state: State, reason: str | None = None) -> None:
         if (state, reason) == (self.state, self.reason):
