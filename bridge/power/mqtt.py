@@ -46,11 +46,13 @@ class MqttPlug:
         self._see = see
         while True:
             await self._up.wait()
-            self._down.clear()
+            if self._complaint is None:  # else something odd came between two looks
+                self._down.clear()
             if self._is is not None:
                 see(self._is)  # its retained state, which came before we were told of the connection
             await self._ask_first()
-            await self._down.wait()
+            while not self._down.is_set():
+                await self._down.wait()
             see(None)
             self._is = None
             if self._complaint is not None:
@@ -116,6 +118,9 @@ class MqttPlug:
 
     def _take(self, on: bool) -> None:  # noqa: FBT001 - what was heard
         self._is = on
+        if self._complaint is not None:
+            self._complaint = None
+            self._down.clear()
         self._heard.set()
         self._see(on)
 
