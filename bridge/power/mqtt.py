@@ -39,7 +39,7 @@ class MqttPlug:
         link.connected.connect(lambda _first: self._up.set())
         link.lost.connect(lambda _reason: self._lost())
         if self._topic is not None:
-            link.route(self._topic, self._receive)
+            link.route(self._topic, self._receive, qos=settings.qos)
 
     async def watch(self, see: See) -> None:
         """Ask when the broker is there, then listen until it is gone."""
