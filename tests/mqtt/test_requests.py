@@ -126,6 +126,18 @@ async def test_equal_correlated_requests_run_once(bridge: Running, mqtt: Ear, kl
     assert list(klippy.executed).count("M117 twin") == 2
 
 
+async def test_a_request_that_came_too_late_is_refused_each_time(bridge: Running, mqtt: Ear, klippy) -> None:
+    params = {"script": "M117 late", "mqtt_expires": time.time() - 1}
+    script = {"jsonrpc": "2.0", "method": "printer.gcode.script", "params": params, "id": 4}
+    mine = f"mine/{bridge.name}"
+    for _ in range(2):
+        await mqtt.say(bridge.topics.request, script, ResponseTopic=mine, CorrelationData=b"late")
+    answers = await mqtt.until(lambda: (a := mqtt.on(mine)) and len(a) == 2 and a)
+    assert [(a.json["id"], a.json["error"]["code"]) for a in answers] == [(4, 504)] * 2
+    assert [a.properties.CorrelationData for a in answers] == [b"late"] * 2
+    assert list(klippy.executed) == []
+
+
 async def test_equal_timestamps_are_repeats_of_one_client_only(bridge: Running, mqtt: Ear, klippy) -> None:
     def script(text: str, identifier: int) -> dict[str, object]:
         params = {"script": text, "mqtt_timestamp": 123456}
