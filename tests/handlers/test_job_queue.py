@@ -23,6 +23,7 @@ from bridge.roots import Root, Roots
 from bridge.rpc import Access, Door, Registry
 from bridge.store import Store
 from tests.klippy.fake_klippy import SILENT, FakeKlippy, Refused, fake_klippy
+from tests.threads import asked_below
 from tests.wire import until
 
 NAMES = ("a.gcode", "b.gcode", "c d.gcode", "sub/e.gcode")
@@ -179,6 +180,23 @@ async def test_a_queue_has_a_largest_size(shop: Shop) -> None:
     with pytest.raises(BadParams):
         await shop.post()
     assert shop.names == []
+
+
+async def test_a_hundred_thousand_names_are_refused_at_once(shop: Shop) -> None:
+    with asked_below(shop.gcodes) as asked, pytest.raises(Conflict, match="at most 1000"):
+        await shop.post(*["a.gcode"] * 100_000)
+    assert asked == []
+
+
+async def test_the_event_loop_never_waits_for_the_disk(shop: Shop) -> None:
+    with asked_below(shop.gcodes) as asked:
+        await shop.post("a.gcode", "b.gcode")
+        await shop.queue.start_or_queue("c d.gcode", None, may_queue=True)
+        await shop.call("start")
+        await shop.becomes("ready")
+        await until(lambda: len(shop.prints) == 2)
+    assert asked
+    assert not any(asked)
 
 
 async def test_jobs_are_taken_out_and_unknown_ids_ignored(shop: Shop) -> None:
