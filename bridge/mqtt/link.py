@@ -206,14 +206,11 @@ class MqttLink:
             arrived.cancel()
             if not slots:
                 del self._exact[topic]
-                await self._forget(topic)
+                self._forget(topic)
 
-    async def _forget(self, topic: str) -> None:
+    def _forget(self, topic: str) -> None:
         if self._connection is not None and not any(route.pattern == topic for route in self._routes):
-            try:
-                await self._connection.unsubscribe(topic)
-            except MqttError as error:
-                log.debug("could not unsubscribe from %s: %s", topic, error)
+            self._connection.forget(topic)
 
     async def open(self) -> None:
         """Watch our own name; a broker that is missing keeps nobody from starting."""
