@@ -13,6 +13,7 @@ from bridge.klippy.simulator import Simulator
 from tests.agents import agent
 from tests.conftest import Running, Start
 from tests.klippy.fake_klippy import FakeKlippy, fake_klippy
+from tests.mqtt.brokers import TinyBroker
 from tests.power.calls import Refused, call, fetch
 from tests.wire import Ear, Mosquitto, ear, until
 
@@ -135,6 +136,25 @@ async def test_the_next_message_is_waited_for_by_everybody(alone: Running, mqtt:
     await mqtt.say("news", "", retain=True)
     await mqtt.say("news", "second", retain=True)
     assert (await call(alone, "server.mqtt.subscribe", topic="news"))["payload"] == "second"
+
+
+@pytest.mark.parametrize("version5", [True, False])
+async def test_the_broker_is_asked_with_the_level_wished_for_and_for_as_long_as_somebody_waits(
+    start: Start,
+    version5: bool,
+) -> None:
+    async with TinyBroker() as tiny:
+        tiny.speaks_5 = version5
+        alone = await start(wait=False, mqtt={"port": tiny.port}, homeassistant={"enabled": False})
+        await until(lambda: alone.bridge.mqtt.up)
+        for qos in (0, 1, 2):
+            waiting = asyncio.ensure_future(call(alone, "server.mqtt.subscribe", topic="news", qos=qos))
+            await until(lambda: "news" in tiny.patterns)
+            assert tiny.patterns["news"] == qos
+            tiny.tell("news", b"it")
+            assert (await waiting)["payload"] == "it"
+            await until(lambda: "news" not in tiny.patterns)
+        assert alone.topics.request in tiny.patterns
 
 
 @pytest.fixture
