@@ -252,6 +252,27 @@ async def test_an_automatic_queue_prints_all_it_has(line: Shop) -> None:
     assert (line.state, line.names) == ("ready", [])
 
 
+async def test_a_job_is_started_no_sooner_than_the_delay_after_the_one_before(
+    tmp_path: Path, fake: FakeKlippy
+) -> None:
+    """Then comes the transition's G-code, then the job; `loading` tells of it meanwhile."""
+    delay, loop = 0.4, asyncio.get_running_loop()
+    settings = {
+        "automatic_transition": True,
+        "job_transition_delay": delay,
+        "job_transition_gcode": "CLEAR_BED",
+    }
+    async with running(tmp_path, fake, **settings) as shop:
+        await shop.post("a.gcode")
+        await shop.prints_to("complete", "b.gcode")
+        began = loop.time()
+        assert shop.state == "loading"
+        await until(lambda: fake.scripts)
+        assert loop.time() - began >= delay - 0.02
+        await shop.becomes("ready")
+        assert fake.scripts == ["CLEAR_BED", 'SDCARD_PRINT_FILE FILENAME="a.gcode"']
+
+
 @pytest.mark.parametrize(
     ("end", "message", "reason"),
     [
