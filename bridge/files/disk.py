@@ -113,11 +113,3 @@ def put_aside(target: Path) -> Path:
     aside = temporary(target.parent)
     target.rename(aside)
     return aside
-
-
-def sweep(folders: list[Path]) -> int:
-    """Remove what a bridge that was killed has left half written; how many."""
-    left = [path for folder in folders for path in folder.glob(".*.part") if is_temporary(path.name)]
-    for path in left:
-        remove(path)
-    return len(left)
