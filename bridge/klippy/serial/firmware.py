@@ -28,6 +28,11 @@ class Firmware:
         return self.dialect != "klipper"
 
     @property
+    def hears_at_once(self) -> bool:
+        """Whether it takes M112 past what waits: Klipper does, others with a parser of their own for that."""
+        return not self.is_numbered or self.can("EMERGENCY_PARSER")
+
+    @property
     def window(self) -> int:
         """Lines that may be under way before it has told of its buffer."""
         return 4 if self.dialect == "klipper" else 1

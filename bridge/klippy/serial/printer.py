@@ -12,7 +12,7 @@ from bridge.klippy.serial.firmware import Firmware
 from bridge.klippy.serial.heat import Heat
 from bridge.klippy.serial.lines import commands, fitting
 from bridge.klippy.serial.motion import Motion
-from bridge.klippy.serial.port import Port
+from bridge.klippy.serial.port import PULSE, Port
 from bridge.klippy.serial.replies import Kind, Reply, understood
 from bridge.klippy.serial.sender import SLOW_FACTOR, Order, Sender
 from bridge.signals import Signal
@@ -127,9 +127,12 @@ class Printer:
         self.sender.aside(line)
 
     def stop(self, reason: str) -> None:
-        """Halt it at once, past everything."""
+        """Halt it at once, past everything; who hears M112 only in its turn is reset."""
         self._port.overtake(b"\nM112\n")
         self.halt(reason)
+        if not self.firmware.hears_at_once:
+            self._restarting = True  # stopped it stays, though it may say that it has booted
+            self._port.pulse()
 
     def halt(self, reason: str) -> None:
         """It does nothing any more until it is restarted."""
@@ -146,7 +149,8 @@ class Printer:
         self._restarting = True
         self._port.write(b"\nM999\n" if self.firmware.is_numbered else b"\nFIRMWARE_RESTART\n")
         if self.firmware.is_numbered:
-            await self._port.pulse()
+            self._port.pulse()
+            await asyncio.sleep(2 * PULSE)
 
     def leave(self) -> None:
         """Say what belongs to the end of a print, without waiting: nobody will be here to do so later."""

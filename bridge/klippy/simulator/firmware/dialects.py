@@ -13,6 +13,7 @@ class Dialect:
     ok_after_resend: bool = True
     advanced_ok: bool = False
     checks_lines: bool = True
+    hears_at_once: bool = False  # M108 and M112, past the lines that wait
     unknown: str = 'echo:Unknown command: "{}"'
     error: str = "Error:{}"
     killed: tuple[str, ...] = ("Error:Printer halted. kill() called!",)
@@ -33,6 +34,7 @@ DIALECTS: dict[str, Dialect] = {
         introduction=(_MARLIN, *(f"Cap:{name}:1" for name in _CAPABILITIES), "Cap:PROGRESS:0"),
         banner=("start", "Marlin 2.1.2.5", "echo: Last Updated: 2026-01-01"),
         advanced_ok=True,
+        hears_at_once=True,
     ),
     "marlin_plain": Dialect(
         introduction=(_MARLIN, "Cap:EEPROM:1", "Cap:AUTOREPORT_TEMP:0"), banner=("start",), keepalive=None
@@ -51,6 +53,7 @@ DIALECTS: dict[str, Dialect] = {
         introduction=("FIRMWARE_NAME:Klipper FIRMWARE_VERSION:v0.13.0-730-g84104bbb",),
         banner=(),
         checks_lines=False,
+        hears_at_once=True,
         unknown='// Unknown command:"{}"',
         error="!! {}",
         killed=("!! Shutdown due to M112 command", "// Klipper state: Shutdown"),

@@ -60,6 +60,7 @@ class SimulatedFirmware:
             "M82": lambda *_: setattr(self.machine, "absolute_extrude", True),
             "M83": lambda *_: setattr(self.machine, "absolute_extrude", False),
             "M104": self._nozzle, "M109": self._wait_nozzle, "M140": self._bed, "M190": self._wait_bed,
+            "M112": lambda *_: self._kill(),
             "M106": lambda words, _: setattr(self.machine, "fan", words.get("S", 255.0)),
             "M107": lambda *_: setattr(self.machine, "fan", 0.0),
             "M114": lambda *_: self.say(self.machine.where()),
@@ -129,8 +130,8 @@ class SimulatedFirmware:
         self._take_in()
 
     def _take_in(self) -> None:
-        """Lines go into the slots as long as there are free ones; a halt goes past all."""
-        if b"M112" in self._unread or b"M108" in self._unread or b"M999" in self._unread:
+        """Lines go into the slots as long as there are free ones; some firmware looks for a halt first."""
+        if any(word in self._unread for word in (b"M112", b"M108", b"M999")):
             self._emergency()
         while b"\n" in self._unread and len(self._slots) < SLOTS and not self.killed:
             line, _, self._unread = self._unread.partition(b"\n")
@@ -142,16 +143,20 @@ class SimulatedFirmware:
 
     def _emergency(self) -> None:
         lines = {line.strip() for line in self._unread.split(b"\n")[:-1]}
-        if b"M112" in lines:
-            self.killed = True
-            self._slots.clear()
-            self._unread = b""
-            self.say(*self.dialect.killed)
-        elif b"M999" in lines and self.killed:
+        at_once = self.dialect.hears_at_once
+        if b"M112" in lines and at_once:
+            self._kill()
+        elif b"M999" in lines and self.killed:  # in place of a reset by DTR, which this terminal has not
             self._unread = b""
             self.reset()
-        elif b"M108" in lines:
+        elif b"M108" in lines and at_once:
             self._user.set()
+
+    def _kill(self) -> None:
+        self.killed = True
+        self._slots.clear()
+        self._unread = b""
+        self.say(*self.dialect.killed)
 
     def _take(self, text: str) -> None:
         found = _NUMBERED.match(text) if self.dialect.checks_lines else None
