@@ -175,10 +175,11 @@ async def test_the_printer_commands_its_host(tmp_path: Path) -> None:
         assert (await one.look("display_status"))["message"] == "All is well"
         one.firmware.say("//action:resume")
         await until(lambda: one.stats.state == "printing")
-        one.firmware.say("//action:out_of_filament T0", "//action:paused")
+        one.firmware.say("//action:out_of_filament T0")
+        one.firmware.pause()
         await until(lambda: one.stats.state == "paused")
         assert not (await one.look("filament_switch_sensor filament"))["filament_detected"]
-        one.firmware.say("//action:resumed")
+        one.firmware.resume()
         await until(lambda: one.stats.state == "printing")
         assert (await one.look("filament_switch_sensor filament"))["filament_detected"]
         one.firmware.say("//action:cancel")

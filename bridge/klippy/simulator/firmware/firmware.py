@@ -49,7 +49,8 @@ class SimulatedFirmware:
         self._last = 0  # number of the last good line
         self._unread = b""
         self._slots: deque[tuple[int | None, str]] = deque()
-        self._work, self._user = asyncio.Event(), asyncio.Event()
+        self._work, self._user, self._goes = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._goes.set()
         self._report_every = 0.0
         self._runner: asyncio.Task[None] | None = None
         self._acts: dict[str, Act] = {
@@ -95,6 +96,7 @@ class SimulatedFirmware:
     def reset(self) -> None:
         """Begin anew, as after a drop of the supply or a press on its button."""
         self.killed = False
+        self._goes.set()
         self._last, self._unread, self._report_every = 0, b"", 0.0
         self._slots.clear()
         self.machine = Machine(self._speed)
@@ -109,6 +111,16 @@ class SimulatedFirmware:
     def press(self) -> None:
         """Somebody presses the button that it waits for."""
         self._user.set()
+
+    def pause(self) -> None:
+        """Somebody pauses at its display: it stands still until `resume`."""
+        self._goes.clear()
+        self.say("//action:paused")
+
+    def resume(self) -> None:
+        """Somebody lets it go on at its display."""
+        self.say("//action:resumed")
+        self._goes.set()
 
     def say(self, *lines: str) -> None:
         """Say these lines, unless it is silent."""
@@ -194,6 +206,7 @@ class SimulatedFirmware:
 
     async def _execute(self) -> None:
         while True:
+            await self._goes.wait()
             if not self._slots:
                 await self._next_line()
                 continue
