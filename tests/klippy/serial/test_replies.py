@@ -108,6 +108,8 @@ def test_the_firmware_introduces_itself() -> None:
     assert (duet.version, duet.dialect) == ("RepRapFirmware for Duet 2 3.4.5", "reprap")
     klipper = introduced(["FIRMWARE_NAME:Klipper FIRMWARE_VERSION:v0.13"])
     assert not klipper.is_numbered
+    assert [one.tells_factors for one in (marlin, duet, klipper)] == [True, True, False]
+    assert not introduced(["FIRMWARE_NAME:Repetier_1.0.4 MACHINE_TYPE:Mendel"]).tells_factors
     assert introduced(["ok"]).version == "unknown firmware"
 
 
@@ -144,3 +146,6 @@ def test_motion_follows_what_was_sent() -> None:
     assert motion.heard("FR:120%")
     assert motion.heard("echo:E0 Flow: 90%")
     assert (motion.speed_factor, motion.flow_factor) == (1.2, 0.9)
+    assert motion.heard("Speed factor: 80.0%")
+    assert motion.heard("Extrusion factor for extruder 0: 97.5%")
+    assert (motion.speed_factor, motion.flow_factor) == (0.8, 0.975)

@@ -16,6 +16,8 @@ class Dialect:
     hears_at_once: bool = False  # M108 and M112, past the lines that wait
     unknown: str = 'echo:Unknown command: "{}"'
     error: str = "Error:{}"
+    speed_factor: str = "FR:{:.0f}%"
+    flow_factor: str = "echo:E0 Flow: {:.0f}%"
     killed: tuple[str, ...] = ("Error:Printer halted. kill() called!",)
     keepalive: str | None = "echo:busy: processing"
 
@@ -46,6 +48,8 @@ DIALECTS: dict[str, Dialect] = {
         ok_after_resend=False,
         unknown='Error: Bad command: "{}"',
         error="Error: {}",
+        speed_factor="Speed factor: {:.1f}%",
+        flow_factor="Extrusion factor for extruder 0: {:.1f}%",
         killed=("Error: Emergency stop! Reset the controller to continue.",),
         keepalive=None,
     ),

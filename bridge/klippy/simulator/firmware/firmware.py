@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from functools import reduce
 from operator import xor
@@ -22,7 +22,7 @@ KEEPALIVE = 2.0  # seconds between two signs of being at work
 
 _NUMBERED = re.compile(r"N(-?\d+)\s*")
 _CODE = re.compile(r"([GMT]\d+)(.*)", re.DOTALL)
-_QUICK = frozenset({"M105", "M110", "M115", "M114", "M155", "M220", "M221", "M412"})  # no part of a print
+_QUICK = frozenset({"M105", "M110", "M115", "M114", "M155", "M220", "M221", "M412"})
 Act = Callable[[Words, str], Awaitable[None] | None]
 
 
@@ -40,6 +40,7 @@ class SimulatedFirmware:
     ) -> None:
         self.faults = faults or LineFaults()
         self.executed: deque[str] = deque(maxlen=REMEMBERED)
+        self.asked: Counter[str] = Counter()  # questions, which are no part of a print
         self.dialect = DIALECTS[dialect]
         self.machine = Machine(speed)
         self.terminal = Terminal(path, self._heard)
@@ -236,6 +237,8 @@ class SimulatedFirmware:
                 self.faults.reset_at = None
                 self.reset()
                 return False
+        else:
+            self.asked[code] += 1
         if (error := self.faults.errors.get(command)) is not None:
             self.say(self.dialect.error.format(error))
             return True
@@ -326,11 +329,11 @@ class SimulatedFirmware:
 
     def _factor(self, words: Words, _rest: str) -> None:
         self.machine.speed_factor = words.get("S", self.machine.speed_factor)
-        self.say(f"FR:{self.machine.speed_factor:.0f}%")
+        self.say(self.dialect.speed_factor.format(self.machine.speed_factor))
 
     def _flow(self, words: Words, _rest: str) -> None:
         self.machine.flow_factor = words.get("S", self.machine.flow_factor)
-        self.say(f"echo:E0 Flow: {self.machine.flow_factor:.0f}%")
+        self.say(self.dialect.flow_factor.format(self.machine.flow_factor))
 
     def _runout(self, words: Words, _rest: str) -> None:
         if words.get("S") is None:
