@@ -123,6 +123,26 @@ async def test_klippers_own_terminal_gets_its_own_words(tmp_path: Path) -> None:
         assert (await one.ask("info"))["state"] == "shutdown"
 
 
+async def test_klipper_that_goes_away_behind_its_terminal_is_lost(tmp_path: Path) -> None:
+    async with bench(tmp_path, dialect="klipper") as one:
+        one.firmware.say("// Klipper state: Disconnect")
+        await until(lambda: one.losses)
+        assert not one.link.connected
+
+
+async def test_a_printer_that_has_stopped_for_a_failed_probe_takes_no_more_lines(tmp_path: Path) -> None:
+    async with bench(tmp_path) as one:
+        await one.print(moves(500))
+        one.firmware.say("Error:!! STOP called because of BLTouch error - restart with M999")
+        await until(lambda: (one.link.printer or pytest.fail("lost")).state == "shutdown")
+        assert (await one.look("webhooks"))["state_message"].startswith(
+            "STOP called because of BLTouch error"
+        )
+        assert not (await one.look("virtual_sdcard"))["is_active"]
+        with pytest.raises(KlippyError, match="STOP called"):
+            await one.script("G28")
+
+
 @pytest.mark.parametrize(
     ("script", "sent"),
     [
