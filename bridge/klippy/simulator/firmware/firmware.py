@@ -35,6 +35,7 @@ class SimulatedFirmware:
         *,
         dialect: str = "marlin",
         speed: float = 1.0,
+        extruders: int = 1,
         waits_every: float | None = 1.0,
         faults: LineFaults | None = None,
     ) -> None:
@@ -42,7 +43,7 @@ class SimulatedFirmware:
         self.executed: deque[str] = deque(maxlen=REMEMBERED)
         self.asked: Counter[str] = Counter()  # questions, which are no part of a print
         self.dialect = DIALECTS[dialect]
-        self.machine = Machine(speed)
+        self.machine = Machine(speed, extruders)
         self.terminal = Terminal(path, self._heard)
         self.killed = False
         self._waits_every = waits_every
@@ -59,6 +60,7 @@ class SimulatedFirmware:
             "G4": lambda words, _: self.machine.rest(words.get("S", 0) + words.get("P", 0) / 1000),
             "G28": self._home, "G90": lambda *_: self._modes(absolute=True),
             "G91": lambda *_: self._modes(absolute=False), "G92": lambda words, _: self._set(words),
+            **{f"T{number}": self._take_tool(number) for number in range(extruders)},
             "M82": lambda *_: setattr(self.machine, "absolute_extrude", True),
             "M83": lambda *_: setattr(self.machine, "absolute_extrude", False),
             "M104": self._nozzle, "M109": self._wait_nozzle, "M140": self._bed, "M190": self._wait_bed,
@@ -74,7 +76,7 @@ class SimulatedFirmware:
         }  # fmt: skip
         self._idle_words = frozenset(
             {"G29", "M17", "M18", "M73", "M84", "M108", "M110", "M117", "M203", "M204", "M290", "M500",
-             "M876", "M999", "T0"}
+             "M876", "M999"}
         )  # fmt: skip
 
     # -- life
@@ -100,7 +102,7 @@ class SimulatedFirmware:
         self._goes.set()
         self._last, self._unread, self._report_every = 0, b"", 0.0
         self._slots.clear()
-        self.machine = Machine(self._speed)
+        self.machine = Machine(self._speed, len(self.machine.nozzles))
         if not self.faults.mute_reset:
             self.say(*self.dialect.banner)
 
@@ -289,6 +291,9 @@ class SimulatedFirmware:
         await self.machine.rest(5.0)
         self.machine.position.update(X=0.0, Y=0.0, Z=0.0)
 
+    def _take_tool(self, number: int) -> Act:
+        return lambda *_: setattr(self.machine, "tool", number)
+
     def _modes(self, *, absolute: bool) -> None:
         self.machine.absolute = self.machine.absolute_extrude = absolute
 
@@ -297,7 +302,7 @@ class SimulatedFirmware:
 
     def _nozzle(self, words: Words, _rest: str) -> None:
         self.machine.pass_time()
-        self.machine.nozzle.target = words.get("S", 0.0)
+        self.machine.nozzle_of(words).target = words.get("S", 0.0)
 
     def _bed(self, words: Words, _rest: str) -> None:
         self.machine.pass_time()
@@ -305,7 +310,7 @@ class SimulatedFirmware:
 
     async def _wait_nozzle(self, words: Words, rest: str) -> None:
         self._nozzle(words, rest)
-        await self._wait_for_heat(lambda: self.machine.nozzle.is_there)
+        await self._wait_for_heat(lambda: self.machine.nozzle_of(words).is_there)
 
     async def _wait_bed(self, words: Words, rest: str) -> None:
         self._bed(words, rest)
