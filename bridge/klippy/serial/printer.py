@@ -61,7 +61,12 @@ class Printer:
         self._port, self._broken, self._clock = port, broken, clock
         silence = settings.silence * (1 if firmware.is_numbered else SLOW_FACTOR)
         self.sender = Sender(
-            port.write, broken, is_numbered=firmware.is_numbered, window=firmware.window, silence=silence
+            port.write,
+            broken,
+            is_numbered=firmware.is_numbered,
+            window=firmware.window,
+            silence=silence,
+            clock=clock,
         )
         self._polled, self._factors_asked = 0.0, clock()
         self._polling = 0  # questions that are not answered yet

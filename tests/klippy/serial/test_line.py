@@ -65,6 +65,16 @@ async def test_a_reset_that_nobody_tells_of_is_noticed_and_nothing_is_printed_ag
         assert len(set(one.printed())) == len(one.printed()) <= 61
 
 
+@pytest.mark.parametrize("dialect", ["marlin", "marlin_plain", "reprap"])
+async def test_a_board_that_boots_when_its_port_is_opened_is_waited_for(dialect: str, tmp_path: Path) -> None:
+    async with bench(tmp_path, dialect=dialect, faults=LineFaults(boots=0.3)) as one:
+        assert one.link.connected
+        await one.print(moves(20))
+        await one.ends()
+        assert one.printed() == moves(20)
+        assert one.losses == []
+
+
 @pytest.mark.parametrize("baud", [250_000, 57_600])
 async def test_the_speed_is_found_out(baud: int, tmp_path: Path) -> None:
     async with bench(tmp_path, baud="auto", connect=False, connect_timeout=0.1) as one:
@@ -217,6 +227,29 @@ async def test_a_prompt_of_the_printer_is_one_of_klippers(tmp_path: Path) -> Non
             "// action:prompt_button Continue|M876 S1",
             "// action:prompt_show",
         ]
+
+
+async def test_a_printer_that_wants_to_be_switched_off_is_stopped(tmp_path: Path) -> None:
+    async with bench(tmp_path) as one:
+        await one.print(moves(500))
+        one.firmware.say("//action:poweroff")
+        await until(lambda: "// action:poweroff" in one.said)
+        info = await one.ask("info")
+        assert info["state"] == "shutdown"
+        assert "asked to be switched off" in info["state_message"]
+
+
+@pytest.mark.parametrize(
+    "action", ["out_of_filament T0", "filament_runout 0", "prompt_begin Filament Runout T0"]
+)
+async def test_filament_that_has_run_out_is_seen_whatever_the_firmware_calls_it(
+    action: str, tmp_path: Path
+) -> None:
+    async with bench(tmp_path) as one:
+        assert (await one.look("filament_switch_sensor filament"))["filament_detected"]
+        one.firmware.say(f"//action:{action}")
+        await until(lambda: f"// action:{action}" in one.said)
+        assert not (await one.look("filament_switch_sensor filament"))["filament_detected"]
 
 
 async def test_temperatures_come_by_themselves_or_by_asking(tmp_path: Path) -> None:

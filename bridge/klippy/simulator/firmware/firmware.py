@@ -45,7 +45,7 @@ class SimulatedFirmware:
         self.dialect = DIALECTS[dialect]
         self.machine = Machine(speed, extruders)
         self.terminal = Terminal(path, self._heard)
-        self.killed = False
+        self.killed = self._boots = False
         self._waits_every = waits_every
         self._speed = speed
         self._last = 0  # number of the last good line
@@ -138,11 +138,18 @@ class SimulatedFirmware:
     # -- lines come in
 
     def _heard(self, data: bytes) -> None:
-        if self.faults.silent:
+        if self.faults.boots is not None:
+            asyncio.get_running_loop().call_later(self.faults.boots, self._booted)
+            self.faults.boots, self._boots = None, True
+        if self.faults.silent or self._boots:
             return
         for line in data.splitlines(keepends=True):
             self._unread += self.faults.spoil(line) if line.strip() else line
         self._take_in()
+
+    def _booted(self) -> None:
+        self._boots = False
+        self.reset()
 
     def _take_in(self) -> None:
         """Lines go into the slots as long as there are free ones; some firmware looks for a halt first."""
