@@ -275,6 +275,13 @@ MISTAKES: list[tuple[dict[str, dict[str, Any]], str]] = [
     ({"a": {"type": "git_repo", "services": ["a; reboot"]}}, "updates.components.a.services"),
     ({"a": {"type": "git_repo", "services": ["cups"]}}, "services: 'cups' is not named in machine.services"),
     ({"a": {"type": "rpm"}}, "updates.components.a"),
+    *(
+        (
+            {"a": {"type": kind, "channel": "dev", **more}},
+            r"updates.components.a.channel: expected .*, got 'dev'",
+        )
+        for kind, more in (("web", {}), ("zip", {}), ("python", {"virtualenv": "/x"}))
+    ),
 ]
 
 
