@@ -142,7 +142,13 @@ class Discovery:
             self._show_printer()
 
     def _entities(self, model: PrinterModel) -> tuple[Entity, ...]:
-        return entities(model, self._controls(), macros=self._macros, extra=self._shown(host=False))
+        return entities(
+            model,
+            self._controls(),
+            macros=self._macros,
+            extra=self._shown(host=False),
+            elsewhere=self._shown(host=True),
+        )
 
     def _shown(self, *, host: bool) -> list[Entity]:
         return list(chain.from_iterable(rows for (_, there), rows in self._extra.items() if there is host))

@@ -65,6 +65,10 @@ BRIDGE: tuple[Row, ...] = (
            icon="mdi:magnify-scan"),
     button(key="bridge_restart", label="Bridge restart", sends="bridge_restart", level=Level.BRIDGE,
            category="config", device_class="restart"),
+    button(key="host_shutdown", label="Shut down", sends="host_shutdown", level=Level.BRIDGE,
+           category="config", enabled=False, icon="mdi:power"),
+    button(key="host_reboot", label="Reboot", sends="host_reboot", level=Level.BRIDGE, category="config",
+           device_class="restart", enabled=False, icon="mdi:restart"),
     Row(component="select", key="log_level", label="Log level", sends="log_level", level=Level.BRIDGE,
         category="config", enabled=False, icon="mdi:text-box-search-outline"),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from bridge.controls.lights import LIGHTS
 from bridge.klippy.model import PrinterModel
 from bridge.mqtt.payloads import ControlRow, HostStats
 from ha_discovery.catalogue import KINDS, entities, host_entities
-from ha_discovery.entity import Level
+from ha_discovery.entity import Entity, Level
 from tests.ha_discovery.printers import (
     ALL,
     CROWDED,
@@ -226,6 +226,29 @@ def test_what_a_capability_registers_gets_an_entity_without_a_row():
     assert rows["Plug"].state(TOPICS) == "voron/control/power_plug/state"
     assert rows["Beep"].component == "button"
     assert "Far" not in rows
+
+
+def test_a_control_with_an_entity_on_the_other_device_gets_no_second_one():
+    there = Entity(key="update_fluidd", component="update", name="Fluidd", sends="update_fluidd")
+    control = ControlRow(key="update_fluidd", kind="button", name="Update fluidd")
+    assert "Update fluidd" in named(entities(MINIMAL.model, [control]))
+    assert "Update fluidd" not in named(entities(MINIMAL.model, [control], elsewhere=[there]))
+
+
+@pytest.mark.parametrize(
+    ("component", "left"), [("switch", "binary_sensor"), ("update", "update"), ("button", None)]
+)
+def test_what_a_capability_may_not_be_told_can_still_be_read(component, left):
+    entity = Entity(key="plug", name="Plug", component=component, sends="plug", template="{{value_json}}")
+    control = ControlRow(key="plug", kind="switch", name="Plug", state_topic="voron/power/plug")
+    for rows in (entities(PrinterModel(), extra=[entity]), host_entities(None, extra=[entity])):
+        found = named(rows).get("Plug")
+        assert (found and found.component, found and found.sends) == (left, None)
+    for rows in (
+        entities(PrinterModel(), [control], extra=[entity]),
+        host_entities(None, [control], extra=[entity]),
+    ):
+        assert named(rows)["Plug"] == entity
 
 
 def test_a_macro_of_the_configuration_is_enabled():

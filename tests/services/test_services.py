@@ -17,6 +17,7 @@ from bridge.services.desk import ServiceDesk
 from bridge.services.provider import Nobody
 from bridge.services.rights import Rights
 from tests.conftest import Running, Start
+from tests.ha_discovery.rules import expanded, faults
 from tests.power.calls import Refused, call, switch
 from tests.services.programs import PKCHECK, SUDO, SUPERVISORCTL, SYSTEMCTL, Machine
 from tests.wire import Ear, until
@@ -87,6 +88,25 @@ async def test_the_machine_is_ended_by_a_call_a_button_and_a_macro(
     bridge.bridge.klippy._remotes["shutdown_machine"]({})
     await until(lambda: len(machine.calls) == 4)
     assert machine.calls == ["poweroff", "reboot", "reboot", "poweroff"]
+
+
+async def test_the_end_of_the_machine_is_a_switched_off_button_of_its_own_device(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD, mqtt={"allow": ["read", "control", "admin"]})
+    unique = bridge.bridge.identity.unique
+    host = await mqtt.message(bridge.topics.device(f"{unique}_host"))
+    assert faults(host.json) == []
+    shown = {one["name"]: one for one in expanded(host.json)["components"].values()}
+    for name, key in (("Shut down", "host_shutdown"), ("Reboot", "host_reboot")):
+        look = {"platform": "button", "enabled_by_default": False, "entity_category": "config"}
+        assert shown[name].items() >= {**look, "command_topic": bridge.topics.control(key)}.items()
+    assert shown["Reboot"]["device_class"] == "restart"
+    printer = await mqtt.message(bridge.topics.device(unique))
+    assert b"host_shutdown" not in printer.payload
+    assert b"host_reboot" not in printer.payload
+    await mqtt.say(shown["Shut down"]["command_topic"], "PRESS")
+    await until(lambda: machine.calls == ["poweroff"])
 
 
 async def test_without_anybody_who_runs_services_everything_else_works(

@@ -175,6 +175,19 @@ async def test_home_assistant_shows_it_and_its_button_begins_it(
     await mqtt.message(topic, where=lambda one: one.json["in_progress"])
     await mqtt.message(topic, where=lambda one: one.json["installed_version"] == "v2")
     assert version(tmp_path) == "v2"
+    printer = await mqtt.message(bridge.topics.device(bridge.bridge.identity.unique))
+    assert [one for one in printer.json["cmps"].values() if found["command_topic"] in one.values()] == []
+
+
+async def test_without_the_right_an_update_is_shown_and_has_no_button(
+    start: Start, host: ReleaseHost, tmp_path: Path, mqtt: Ear
+) -> None:
+    bridge = await begun(start, host, tmp_path)
+    device = await mqtt.message(bridge.topics.device(f"{bridge.bridge.identity.unique}_host"))
+    assert faults(device.json) == []
+    (found,) = (one for one in expanded(device.json)["components"].values() if one["platform"] == "update")
+    assert found["state_topic"] == bridge.topics.update("fluidd")
+    assert "command_topic" not in found
 
 
 async def test_buttons_wait_for_their_turn(
