@@ -38,3 +38,25 @@ def update_rows(components: Iterable[str]) -> list[Entity]:
         for name in components
     ]
     return [*rows, CHECK] if rows else []
+
+
+_ICONS = {"start": "mdi:play", "stop": "mdi:stop", "restart": "mdi:restart"}
+
+
+def service_rows(services: Iterable[str]) -> list[Entity]:
+    """Three buttons for each service, switched off: a press by mistake hurts."""
+    return [
+        Entity(
+            component="button",
+            key=f"service_{action}_{naming.slug(service)}",
+            name=f"{action.capitalize()} {service}",
+            sends=f"service_{action}_{service}",
+            level=Level.BRIDGE,
+            category="config",
+            device_class="restart" if action == "restart" else None,
+            enabled=False,
+            icon=icon,
+        )
+        for service in services
+        for action, icon in _ICONS.items()
+    ]
