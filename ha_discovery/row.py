@@ -96,6 +96,11 @@ def health(topics: Topics) -> str:
     return topics.health
 
 
+def announcements(topics: Topics) -> str:
+    """What people should know."""
+    return topics.announcements
+
+
 def klippy(topics: Topics) -> str:
     """Klippy itself."""
     return topics.klippy_info

@@ -5,7 +5,7 @@ from functools import partial
 from bridge.mqtt.payloads import HostStats
 from ha_discovery import templates
 from ha_discovery.entity import Level
-from ha_discovery.row import Row, button, flag, health, host, member, of_bridge, sensor, text
+from ha_discovery.row import Row, announcements, button, flag, health, host, member, of_bridge, sensor, text
 
 _host = partial(sensor, state=host, level=Level.BRIDGE)
 _problem = partial(flag, state=host, level=Level.BRIDGE, device_class="problem", category="diagnostic")
@@ -61,6 +61,8 @@ BRIDGE: tuple[Row, ...] = (
            icon="mdi:message-alert-outline"),
     _count(key="bridge_reconnects", label="Reconnects", template=member("counters.reconnects"),
            icon="mdi:connection"),
+    of_bridge(key="announcements", label="Announcements", state=announcements, category="diagnostic",
+              template=templates.plain("value_json.waiting"), attributes="", icon="mdi:bullhorn-outline"),
     button(key="rediscover", label="Rediscover", sends="rediscover", level=Level.BRIDGE, category="config",
            icon="mdi:magnify-scan"),
     button(key="bridge_restart", label="Bridge restart", sends="bridge_restart", level=Level.BRIDGE,
