@@ -123,6 +123,8 @@ def _is_wanted(row: Row, words: Mapping[str, str], commands: Commands) -> bool:
 
 def _exists(row: Row, section: str, model: PrinterModel) -> bool:
     """Whether this object has what the row reads, as far as is known."""
+    if row.without and model.has(row.without):
+        return False
     others = (name.format(section=own_name(section)) for name in row.unless)
     if any(model.has(other) and model.may_have(other, row.field) for other in others):
         return False
