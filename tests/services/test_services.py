@@ -293,11 +293,22 @@ async def test_services_follow_the_power_device_they_are_bound_to(
     klippy: Simulator, start: Start, machine: Machine
 ) -> None:
     bridge = await start(machine=SYSTEMD, power={"plug": PLUG})
-    await switch(bridge, "off")  # from not known to off: nobody has switched anything
-    await switch(bridge, "on")
+    await switch(bridge, "on")  # what it was before is not known, but it was told to be on
     await until(lambda: machine.calls == ["start -- crowsnest.service"])
     await switch(bridge, "off")
     await until(lambda: machine.calls[1:] == ["stop -- crowsnest.service"])
+
+
+async def test_services_are_left_alone_when_a_power_device_is_merely_found_on(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD, power={"plug": {**PLUG, "state_topic": "bound/state"}})
+    device = bridge.bridge.surroundings.rack.get("plug")
+    for state in ("ON", "?", "ON", "OFF"):  # found on, in error, on as before, off by hand
+        assert machine.calls == []
+        await mqtt.say("bound/state", state)
+        await until(lambda state=state: device.state == {"?": "error"}.get(state, state.lower()))
+    await until(lambda: machine.calls == ["stop -- crowsnest.service"])
 
 
 async def test_a_bound_service_has_to_be_on_the_list(start: Start) -> None:
