@@ -61,7 +61,7 @@ async def test_the_estimate_of_a_sample_is_near_the_truth(tmp_path: Path) -> Non
     text = (tmp_path / "gcodes" / "a.gcode").read_text()
     minutes, seconds = text.partition("(normal mode) = ")[2].partition("\n")[0].split()
     estimate = int(minutes[:-1]) * 60 + int(seconds[:-1])
-    async with machine(tmp_path, speed=1000.0) as (_, client):
+    async with machine(tmp_path, speed=200.0) as (_, client):
         await watch(client)
         await client.script("SDCARD_PRINT_FILE FILENAME=a.gcode")
         await state(client, "complete")
