@@ -41,7 +41,6 @@ async def test_a_sample_prints_from_standby_to_complete(tmp_path: Path) -> None:
     assert job["filename"] == "sub dir/A b.gcode"
     assert job["info"] == {"total_layer": 3, "current_layer": 3}
     assert 0 < job["print_duration"] < job["total_duration"]
-    assert job["filament_used"] == pytest.approx(job["filament_used"], abs=1)
     assert job["filament_used"] > 5
     assert card == {
         "file_path": None,
