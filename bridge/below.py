@@ -36,8 +36,6 @@ from ha_discovery.rows_below import service_rows
 
 log = logging.getLogger(__name__)
 
-SWITCHED = ("on", "off")
-
 
 def _nothing() -> None:
     """Where the bridge is no process of its own, as in tests."""
@@ -142,9 +140,6 @@ class Bound:
 
     def __init__(self, desk: ServiceDesk, config: Config, rack: Rack) -> None:
         self._desk = desk
-        self._states = {
-            name: device.state for name, device in rack.devices.items() if device.state in SWITCHED
-        }
         allowed = (KLIPPER, config.machine.klipper_service, *config.machine.services)
         for name, one in config.power.items():
             for service in one.bound_services:
@@ -156,15 +151,10 @@ class Bound:
                 log.warning(
                     "power.%s.bound_services: nobody runs services on this machine (machine.provider)", name
                 )
-        rack.changed.connect(self._changed)
+        for device in rack.devices.values():
+            device.switched.connect(self._switched)
 
-    def _changed(self, device: Device) -> None:
-        was = self._states.get(device.name)
-        if device.state not in SWITCHED:
-            return  # what it was before an error stays what it is compared with
-        self._states[device.name] = device.state
-        if was in (None, device.state):
-            return
+    def _switched(self, device: Device) -> None:
         for service in device.settings.bound_services:
             self._desk.begin(
                 "start" if device.state == "on" else "stop",

@@ -90,10 +90,16 @@ class Companions:
         self.album = Album(settings, house.store)
         self._snapshots = snapshots = Snapshots(outgoing, settings)
         self._webcam_topics = MqttWebcams(
-            house.mqtt, house.topics, self.album, snapshots, house.tracker, settings
+            house.mqtt,
+            house.topics,
+            self.album,
+            snapshots,
+            house.tracker,
+            settings,
+            self._config.confidential,
         )
         self.album.changed.connect(lambda _webcams: self._show_webcams())
-        self.capabilities.append(Webcams(self.album, snapshots))
+        self.capabilities.append(Webcams(self.album, snapshots, self._config.confidential))
         self.parts.append(self._webcam_topics)
 
     def _announcements(self, house: House, outgoing: Outgoing) -> None:

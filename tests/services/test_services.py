@@ -215,6 +215,44 @@ async def test_supervisord_is_spoken_to_in_its_own_words(
         await call(bridge, "machine.reboot")
 
 
+async def test_what_supervisord_has_started_or_stopped_already_is_no_error(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    machine.program("supervisorctl", SUPERVISORCTL)
+    options = {"provider": "supervisord", "services": ["webcam"], "supervisord_config": "/etc/mine.conf"}
+    bridge = await start(machine=options)
+    for action, service in (
+        ("start", "klipper"),
+        ("start", "webcam"),
+        ("stop", "klipper"),
+        ("stop", "webcam"),
+    ):
+        assert await call(bridge, f"machine.services.{action}", service=service) == "ok"
+    assert [one for one in machine.calls if " status" not in one] == [
+        "-c /etc/mine.conf start klipper",
+        "-c /etc/mine.conf start printer:webcam",
+        "-c /etc/mine.conf stop klipper",
+        "-c /etc/mine.conf stop printer:webcam",
+    ]
+    (machine.state / "breaks").touch()
+    with pytest.raises(Refused, match="spawn error"):
+        await call(bridge, "machine.services.start", service="webcam")
+
+
+async def test_klipper_has_the_name_of_the_configuration_and_the_machine_halts_where_that_is_wished(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    machine.service("klipper-second")
+    bridge = await start(machine={**SYSTEMD, "klipper_service": "klipper-second", "shutdown_action": "halt"})
+    found = await info(bridge)
+    assert found["available_services"] == ["klipper-second", "crowsnest", "moonraker"]
+    assert found["instance_ids"]["klipper"] == "klipper-second"
+    await call(bridge, "machine.services.restart", service="klipper")  # the word of every web UI
+    await call(bridge, "machine.services.stop", service="klipper-second")
+    await call(bridge, "machine.shutdown")
+    assert machine.calls == ["restart -- klipper-second.service", "stop -- klipper-second.service", "halt"]
+
+
 async def test_a_missing_right_is_told_with_its_remedy_and_sudo_is_tried(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,11 +293,22 @@ async def test_services_follow_the_power_device_they_are_bound_to(
     klippy: Simulator, start: Start, machine: Machine
 ) -> None:
     bridge = await start(machine=SYSTEMD, power={"plug": PLUG})
-    await switch(bridge, "off")  # from not known to off: nobody has switched anything
-    await switch(bridge, "on")
+    await switch(bridge, "on")  # what it was before is not known, but it was told to be on
     await until(lambda: machine.calls == ["start -- crowsnest.service"])
     await switch(bridge, "off")
     await until(lambda: machine.calls[1:] == ["stop -- crowsnest.service"])
+
+
+async def test_services_are_left_alone_when_a_power_device_is_merely_found_on(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD, power={"plug": {**PLUG, "state_topic": "bound/state"}})
+    device = bridge.bridge.surroundings.rack.get("plug")
+    for state in ("ON", "?", "ON", "OFF"):  # found on, in error, on as before, off by hand
+        assert machine.calls == []
+        await mqtt.say("bound/state", state)
+        await until(lambda state=state: device.state == {"?": "error"}.get(state, state.lower()))
+    await until(lambda: machine.calls == ["stop -- crowsnest.service"])
 
 
 async def test_a_bound_service_has_to_be_on_the_list(start: Start) -> None:

@@ -20,7 +20,8 @@ from tests.conftest import Running, Start
 from tests.ha_discovery.rendering import render
 from tests.ha_discovery.rules import expanded, faults
 from tests.power.calls import Refused, availability, call
-from tests.services.programs import SYSTEMCTL, Machine
+from tests.services.programs import SUDO, SYSTEMCTL, Machine
+from tests.updates.test_packages import APT, DPKG
 from tests.updates.workshop import ReleaseHost, component, release_host, zipped
 from tests.wire import Ear, until
 
@@ -149,6 +150,63 @@ async def test_a_full_update_goes_in_order_and_tells_its_end_once(
     assert any(one["message"].startswith("Error: ") for one in told if one["application"] == "broken")
     assert [version(tmp_path, name) for name in ("fluidd", "klipper", "klipper-bridge")] == ["v2"] * 3
     assert (machine.calls, renewed) == (["restart -- klipper.service"], ["v2"])
+
+
+async def test_a_full_update_begins_with_the_system(
+    start: Start, host: ReleaseHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mqtt: Ear
+) -> None:
+    machine = Machine(tmp_path, monkeypatch)
+    for name, script in (("sudo", SUDO), ("dpkg", DPKG), ("apt-get", APT)):
+        machine.program(name, script)
+    names = ("klipper", "fluidd")
+    bridge = await begun(start, host, tmp_path, *names, updates={"system": True})
+    (machine.state / "no-apt").touch()  # what fails first keeps nobody else from his turn
+    with pytest.raises(Refused, match="Could not get lock"):
+        await call(bridge, "machine.update.full")
+    topic = bridge.topics.event("update_response")
+    await mqtt.message(topic, where=lambda one: one.json["data"]["complete"])
+    told = [one.json["data"]["application"] for one in mqtt.on(topic)]
+    assert list(dict.fromkeys(told)) == ["system", "fluidd", "klipper"]
+    assert [version(tmp_path, name) for name in names] == ["v2", "v2"]
+    (machine.state / "no-apt").unlink()
+    assert await call(bridge, "machine.update.full") == "ok"
+    assert (machine.state / "upgraded").exists()
+
+
+async def test_no_service_is_restarted_for_an_update_when_a_job_has_begun_meanwhile(
+    klippy: Simulator,
+    start: Start,
+    host: ReleaseHost,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mqtt: Ear,
+) -> None:
+    write_sample(tmp_path / "data/gcodes/job.gcode", size=80, layers=60)
+    machine = Machine(tmp_path, monkeypatch)
+    machine.program("systemctl", SYSTEMCTL)
+    machine.service("crowsnest")
+    go_on = asyncio.Event()
+
+    async def serve(_request: web.Request, content: bytes) -> web.Response:
+        await go_on.wait()
+        return web.Response(body=content)
+
+    host.serve = serve
+    one = {**installed(tmp_path), "services": ["crowsnest"]}
+    bridge = await start(
+        updates={"components": {"fluidd": one}, "api": host.url}, machine={"provider": "systemd"}
+    )
+    asked = asyncio.ensure_future(call(bridge, "machine.update.client", name="fluidd"))
+    await until(lambda: any(one.path.startswith("/files/") for one in host.asked))
+    await call(bridge, "printer.print.start", filename="job.gcode")
+    await until(lambda: bridge.bridge.tracker.current is not None)
+    go_on.set()
+    assert await asked == "ok"
+    topic = bridge.topics.event("update_response")
+    await mqtt.message(topic, where=lambda one: one.json["data"]["complete"])
+    words = [one.json["data"]["message"] for one in mqtt.on(topic)]
+    assert "A job is printing: restart crowsnest when it has ended, to use what is new" in words
+    assert (version(tmp_path), machine.calls) == ("v2", [])
 
 
 async def test_home_assistant_shows_it_and_its_button_begins_it(
@@ -331,6 +389,13 @@ MISTAKES: list[tuple[dict[str, dict[str, Any]], str]] = [
     ({"a": {"type": "git_repo", "services": ["a; reboot"]}}, "updates.components.a.services"),
     ({"a": {"type": "git_repo", "services": ["cups"]}}, "services: 'cups' is not named in machine.services"),
     ({"a": {"type": "rpm"}}, "updates.components.a"),
+    *(
+        (
+            {"a": {"type": kind, "channel": "dev", **more}},
+            r"updates.components.a.channel: expected .*, got 'dev'",
+        )
+        for kind, more in (("web", {}), ("zip", {}), ("python", {"virtualenv": "/x"}))
+    ),
 ]
 
 
