@@ -144,8 +144,7 @@ async def test_an_entry_is_dismissed_wakes_and_stays_dismissed_over_a_restart(
     with pytest.raises(Refused) as refused:
         await call(bridge, "server.announcements.dismiss", entry_id="nobody's")
     assert refused.value.code == 404
-    bridge.stop.set()
-    await until(lambda: not bridge.bridge.mqtt.up)
+    await bridge.end()
     feed.status = 500  # what was read before is still known
     again = await filled(start, feed, instance="news2")
     kept = {one["entry_id"]: one for one in await listed(again)}

@@ -205,7 +205,7 @@ async def test_the_initial_state_never_cuts_a_print_that_is_under_way(
 ) -> None:
     first = await start()
     await long_print(first, tmp_path)
-    first.stop.set()
+    await first.end()
     settings = {**MUTE, "initial_state": "off", "locked_while_printing": True}
     caplog.set_level("INFO")
     await start(power={"plug": settings}, data=str(tmp_path / "other"))
