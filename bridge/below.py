@@ -32,6 +32,7 @@ from bridge.services.rights import Rights
 from bridge.surroundings import Surroundings
 from bridge.upkeep import Upkeep
 from ha_discovery.publisher import Discovery
+from ha_discovery.rows_below import service_rows
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +86,12 @@ class Below:
         self._bound = Bound(self.desk, config, bridge.surroundings.rack)
         self.machine = Machine(bridge.sockets, self.desk, kernel)
         self.upkeep = Upkeep(bridge, self.desk, self.rights)
+        self._services, self._buttons = Services(self.desk, self.rights, klippy), set[str]()
+        self._home.expect("services")
+        self.desk.found.connect(self._show_services)
         self.capabilities: list[object] = [
             self.machine,
-            Services(self.desk, self.rights, klippy),
+            self._services,
             Peripherals(kernel),
             Logs(process.roll_log, self._klippys_log),
             self.upkeep.update,
@@ -111,6 +115,13 @@ class Below:
     def publish(self) -> None:
         """Say it all again."""
         self.upkeep.publish()
+
+    def _show_services(self, names: list[str]) -> None:
+        controls = self._services.controls(names)
+        gone, self._buttons = self._buttons, {one.row.key for one in controls}
+        self._controls.withdraw(*(gone - self._buttons))
+        self._controls.register(*controls)
+        self._home.show("services", service_rows(names), host=True)
 
     async def _reboot(self) -> None:
         await self.desk.power("reboot")

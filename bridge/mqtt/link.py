@@ -10,7 +10,7 @@ from typing import Literal
 
 from bridge.config import Mqtt
 from bridge.errors import BadParams, LinkDown, TimedOut, TooLarge
-from bridge.lifecycle import Backoff, Nagger, keep
+from bridge.lifecycle import Backoff, Clock, Nagger, keep
 from bridge.mqtt.connection import (
     ClosedEarlyError,
     Connection,
@@ -59,7 +59,7 @@ class DuelError(Exception):
 class MqttLink:
     """The one connection to the broker; who wants messages gives a slot, who publishes posts."""
 
-    def __init__(self, settings: Mqtt, topics: Topics, client_id: str) -> None:
+    def __init__(self, settings: Mqtt, topics: Topics, client_id: str, clock: Clock = time.monotonic) -> None:
         self.connected: Signal[bool] = Signal("connection to the broker")  # True: the first
         self.lost: Signal[str] = Signal("loss of the broker")
         self.duelling: Signal[str] = Signal("duel")
@@ -68,7 +68,7 @@ class MqttLink:
         self.published = self.dropped = self.reconnects = 0
         self.retained = Retained()
         self.last_error: str | None = None
-        self._settings, self._topics = settings, topics
+        self._settings, self._topics, self._clock = settings, topics, clock
         self._broker = broker_of(settings, client_id)
         self._routes: list[_Route] = []
         self._exact: dict[str, list[Slot]] = {}
@@ -209,14 +209,11 @@ class MqttLink:
             arrived.cancel()
             if not slots:
                 del self._exact[topic]
-                await self._forget(topic)
+                self._forget(topic)
 
-    async def _forget(self, topic: str) -> None:
+    def _forget(self, topic: str) -> None:
         if self._connection is not None and not any(route.pattern == topic for route in self._routes):
-            try:
-                await self._connection.unsubscribe(topic)
-            except MqttError as error:
-                log.debug("could not unsubscribe from %s: %s", topic, error)
+            self._connection.forget(topic)
 
     async def open(self) -> None:
         """Watch our own name; a broker that is missing keeps nobody from starting."""
@@ -315,7 +312,7 @@ class MqttLink:
             log.warning("left the broker without a goodbye: %s", error or "it does not answer")
 
     def _choose_5(self) -> bool:
-        if self._settings.protocol == "auto" and not self._speaks_5 and time.monotonic() >= self._try_5_at:
+        if self._settings.protocol == "auto" and not self._speaks_5 and self._clock() >= self._try_5_at:
             self._speaks_5 = True
         return self._speaks_5
 
@@ -328,7 +325,7 @@ class MqttLink:
             self.duelling.emit(str(error))
         elif self._settings.protocol == "auto" and self._wrong_version(error):
             self._speaks_5 = not self._speaks_5
-            self._try_5_at = time.monotonic() + RETRY_5
+            self._try_5_at = self._clock() + RETRY_5
             self._switch(error)
         else:
             self._nag.warn(f"no connection to the broker {self.address}: {remedy(error, self._settings)}")

@@ -10,6 +10,7 @@ import pytest
 from bridge.klippy.simulator import Simulator, write_sample
 from bridge.klippy.simulator.life import Timing
 from tests.conftest import Running, Start
+from tests.filing import Filing, filing
 from tests.power.calls import call, switch
 from tests.wire import Ear, until
 
@@ -31,6 +32,12 @@ MUTE = {"type": "mqtt", "command_topic": "rules/plug"}
 
 def plug(bridge: Running):
     return bridge.bridge.surroundings.rack.get("plug")
+
+
+def finished(files: Filing) -> list[str]:
+    """The files whose jobs were told as done."""
+    changes = files.notes("notify_history_changed")
+    return [one["job"]["filename"] for one in changes if one["action"] == "finished"]
 
 
 async def long_print(bridge: Running, tmp_path: Path) -> None:
@@ -79,6 +86,29 @@ async def test_a_queued_job_switches_on(klippy: Simulator, start: Start, tmp_pat
     write_sample(tmp_path / "data" / "gcodes" / "a.gcode", size=10, layers=1)
     await call(bridge, "server.job_queue.post_job", filenames=["a.gcode"])
     await until(lambda: plug(bridge).state == "on")
+
+
+async def test_an_upload_that_is_to_be_printed_without_power_waits_switches_on_and_is_printed(
+    start: Start, tmp_path: Path
+) -> None:
+    bridge = await start(
+        wait=False,
+        power={"plug": {**MUTE, "on_when_job_queued": True}},
+        files={"queue_uploads": True},
+        job_queue={"load_on_startup": True, "automatic_transition": True},
+    )
+    await until(lambda: bridge.bridge.mqtt.up)
+    async with filing(bridge) as files:
+        for name, path in (("a.gcode", "/server/files/upload"), ("b.gcode", "/api/files/local")):
+            await switch(bridge, "off")
+            answer = await files.upload(name, path=path, print="true")
+            assert (answer["print_started"], answer["print_queued"]) == (False, True), path
+            assert "print_refused" not in answer
+            await until(lambda: plug(bridge).state == "on")
+        queue = await files.call("server.job_queue.status")
+        assert [one["filename"] for one in queue["queued_jobs"]] == ["a.gcode", "b.gcode"]
+        async with Simulator(tmp_path / "klippy.sock", files.gcodes, speed=100.0, noise=0.0):
+            await files.until(lambda: finished(files) == ["a.gcode", "b.gcode"])
 
 
 async def test_a_timer_switches_off_but_never_during_a_print_that_locks(
@@ -175,7 +205,7 @@ async def test_the_initial_state_never_cuts_a_print_that_is_under_way(
 ) -> None:
     first = await start()
     await long_print(first, tmp_path)
-    first.stop.set()
+    await first.end()
     settings = {**MUTE, "initial_state": "off", "locked_while_printing": True}
     caplog.set_level("INFO")
     await start(power={"plug": settings}, data=str(tmp_path / "other"))
