@@ -10,6 +10,7 @@ from typing import Any
 import kasa
 import pytest
 
+from bridge.config.yaml_file import Secret
 from tests.conftest import Start
 from tests.power.calls import switch
 from tests.wire import HOST, until
@@ -187,3 +188,32 @@ async def test_a_plug_with_an_account_is_found_with_it(start: Start, monkeypatch
     ((address, options),) = asked
     assert address == HOST
     assert account.items() <= options.items()
+
+
+async def test_what_the_library_says_of_an_address_is_told_without_its_secrets(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def discover_single(address: str, **_options: object) -> None:
+        said = (
+            f"Unable to query the device: {address}: url='http://{address}/app?token=s3cret-session', geheim"
+        )
+        raise kasa.KasaException(said)
+
+    monkeypatch.setattr(kasa.Discover, "discover_single", discover_single)
+    account = {"username": "me@example.org", "password": "geheim"}
+    bridge = await start(power={"plug": {"type": "tplink", "address": HOST, **account}}, wait=False)
+    device = bridge.bridge.surroundings.rack.get("plug")
+    await until(lambda: device.state == "error")
+    assert device.reason == (
+        f"{HOST}: Unable to query the device: {HOST}: url='http://{HOST}/app?token=***', ***"
+    )
+
+
+async def test_what_came_by_secret_is_in_no_reason(start: Start) -> None:
+    plug = {"type": "serial", "port": Secret("/dev/by-id/usb-4711"), "preset": "lcus"}
+    strip = {"type": "serial", "port": Secret("/dev/by-id/usb-4712")}
+    bridge = await start(power={"plug": plug}, wled={"strip": strip}, wait=False)
+    device, strips = bridge.bridge.surroundings.rack.get("plug"), bridge.bridge.companions.strips
+    await until(lambda: device.state == "error" and strips.get("strip").error)
+    assert "***" in (device.reason or "")
+    assert "471" not in f"{device.reason} {strips.get('strip').error}"
