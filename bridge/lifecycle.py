@@ -131,7 +131,10 @@ class Crew:
                 self._group = group
                 while self._first:
                     group.create_task(self._first.pop(0))
-                await asyncio.Event().wait()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self._group = None  # while the last ones end, nothing more begins
         finally:
             self._group = None
 
@@ -151,7 +154,8 @@ class Crew:
             if not (waiting := self._idle.pop()).done():  # it is when its task was cancelled just now
                 waiting.set_result(work)
                 return True
-        self._group.create_task(self._member(work))
+        member = self._group.create_task(self._member(work))
+        member.add_done_callback(lambda _member: work.close())  # one that is ended before it began has not
         return True
 
     async def _member(self, work: Coroutine[Any, Any, None]) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 
@@ -92,6 +93,30 @@ async def test_work_handed_to_a_member_in_the_moment_of_its_end_is_dropped_witho
     await asyncio.gather(member, return_exceptions=True)
     assert began == []
     assert await _task_of(crew) is not member
+
+
+async def test_work_that_comes_in_the_moment_of_the_end_is_dropped_without_a_trace() -> None:
+    """Python warns of a coroutine that nobody has awaited, and here warnings are errors."""
+    crew, began, refused = Crew(), [], []
+
+    async def work() -> None:
+        began.append(True)
+
+    async def last() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            refused.append(not crew.start(work()))  # while the crew ends
+
+    owner = asyncio.create_task(crew.run())
+    await asyncio.sleep(0)
+    assert crew.start(last())
+    await asyncio.sleep(0)
+    owner.cancel()
+    assert crew.start(work())  # it gets a task, which is cancelled before it has begun
+    await asyncio.gather(owner, return_exceptions=True)
+    gc.collect()
+    assert (began, refused) == ([], [True])
 
 
 def test_one_fault_is_told_at_once_and_then_every_five_minutes(caplog: pytest.LogCaptureFixture) -> None:
