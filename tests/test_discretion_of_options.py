@@ -9,6 +9,7 @@ import pytest
 from bridge.config import convert, hidden, masked, parse, secrets_of
 from bridge.config.options import Config
 from bridge.config.yaml_file import Secret
+from bridge.errors import ConfigError
 from bridge.logs import Masking
 from tests.conftest import Start
 from tests.power.calls import Refused, call
@@ -84,6 +85,12 @@ def test_a_short_text_is_hidden_alone_and_a_long_one_within_others() -> None:
 )
 def test_what_is_a_secret_in_a_text(text: str, shown: str) -> None:
     assert hidden(text) == shown
+
+
+def test_a_mistake_shows_no_secret_of_an_address() -> None:
+    with pytest.raises(ConfigError) as caught:
+        convert({"http": {"port": "http://me:s3cret@h/?token=s3cret"}}, "x")
+    assert str(caught.value).endswith("got 'http://***@h/?token=***'")
 
 
 def test_the_log_knows_every_spelling_of_a_secret(house: Config) -> None:

@@ -10,7 +10,7 @@ from msgspec import inspect
 
 from bridge.config import maps
 from bridge.config.options import Config
-from bridge.config.secrets import SECRET_KEYS
+from bridge.config.secrets import SECRET_KEYS, hidden
 from bridge.config.yaml_file import Secret
 from bridge.errors import ConfigError
 
@@ -44,6 +44,7 @@ def shown(value: Any, option: str = "") -> str:
         return "***"
     if value is None or isinstance(value, dict | list):
         return {type(None): "nothing", dict: "options", list: "a list"}[type(value)]
+    value = hidden(value) if isinstance(value, str) else value
     text = repr(value) if isinstance(value, str | int | float) else str(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
