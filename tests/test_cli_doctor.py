@@ -246,13 +246,16 @@ async def test_nothing_secret_is_on_the_page(patient: Patient, klippy: Simulator
 async def test_secrets_that_everybody_can_read(
     patient: Patient, klippy: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "secrets.yaml").write_text("sudo: s3cret-sudo\n")
+    (tmp_path / "secrets.yaml").write_text("sudo: s3cret-sudo\nname: machine\n")
     await patient.sees()
     assert patient.notes("config") == []  # nobody uses them
     path = tmp_path / "bridge.yaml"
-    path.write_text(path.read_text().replace("provider: none", "sudo_password: !secret sudo"))
+    text = path.read_text().replace("provider: none", "sudo_password: !secret sudo")
+    path.write_text(f"{text}\nzeroconf: {{name: !secret name}}\n")
+    path.chmod(0o644)
     _, out, _ = await command(capsys, "doctor", "-c", path)
     assert f"can read the secrets in secrets.yaml; chmod 600 {tmp_path}/secrets.yaml" in out
+    assert "secrets in bridge.yaml" not in out  # a word of the file itself is none, though it is used as one
 
 
 def test_the_kernel_tells_whether_the_clock_is_kept_right() -> None:

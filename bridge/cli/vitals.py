@@ -54,11 +54,12 @@ async def versions(_config: Config | None = None) -> Report:
 async def secrets(path: Path, config: Config) -> Report:
     """Whether others on this machine can read them."""
     known = secrets_of(config)
-    for one in (path, path.with_name("secrets.yaml")):
+    written = known - config.confidential  # what came by `!secret` does not stand in the file itself
+    for one, looked_for in ((path, written), (path.with_name("secrets.yaml"), known)):
         if not one.is_file() or not one.stat().st_mode & BY_ANYBODY:
             continue
         text = one.read_text(encoding="utf-8", errors="replace")
-        if any(secret in text for secret in known):
+        if any(secret in text for secret in looked_for):
             yield Fact(
                 f"everybody on this machine can read the secrets in {one.name}; chmod 600 {one}", "note"
             )
