@@ -22,6 +22,8 @@ SWITCHING = 30.0  # seconds after which a command has failed whatever its link t
 class Link(Protocol):
     """How one kind of device is spoken to."""
 
+    tells: bool  # what it is; else it is taken for what it was told to be
+
     async def watch(self, see: See) -> None:
         """Tell each state that is seen; an error ends it, and it is begun again after a while."""
 
@@ -83,8 +85,9 @@ class Device:
         await keep(self._watch, expected=(Exception,), failed=self._failed, backoff=self._backoff)
 
     async def known(self) -> None:
-        """Wait until its state is seen for the first time."""
-        await self._first.wait()
+        """Wait until its state is seen for the first time, if it is one that tells."""
+        if self._link.tells:
+            await self._first.wait()
 
     def see(self, on: bool | None) -> None:  # noqa: FBT001 - what a link sees
         """Take over what the link has seen."""
@@ -124,6 +127,8 @@ class Device:
 
 class Polled(ABC):
     """A link that has to ask: each `every` seconds, and at once after a command."""
+
+    tells = True
 
     def __init__(self, every: float) -> None:
         self._every = every

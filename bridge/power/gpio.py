@@ -15,6 +15,8 @@ _PIN = re.compile(r"(!?)(?:(gpiochip\d+)/)?(?:gpio)?(\d+)")
 class GpioLine:
     """Claimed while it is watched; it stays as it was found until somebody switches it."""
 
+    tells = True
+
     def __init__(self, settings: GpioSwitch, where: str) -> None:
         found = _PIN.fullmatch(settings.pin.replace(" ", ""))
         if found is None:

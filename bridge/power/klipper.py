@@ -22,6 +22,8 @@ IMPOSSIBLE = ("off_when_shutdown", "restart_klipper_when_powered", "on_when_job_
 class KlipperPlug:
     """Works only while Klippy is ready; its state is that of the printer object."""
 
+    tells = True
+
     def __init__(
         self, klippy: Klippy, cache: StatusCache, commands: Commands, settings: KlipperSwitch, where: str
     ) -> None:

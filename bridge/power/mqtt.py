@@ -20,6 +20,7 @@ class MqttPlug:
         preset = MQTT_PRESETS[settings.preset]
         topics = topics_of(settings, where)
         self._command, self._topic, self._query = topics.command, topics.state, topics.query
+        self.tells = topics.state is not None
         self._payloads = {
             True: (settings.on_payload or preset.on_payload).encode(),
             False: (settings.off_payload or preset.off_payload).encode(),

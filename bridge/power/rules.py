@@ -143,8 +143,9 @@ class Rules:
         try:
             async with asyncio.timeout(FIRST_SIGHT):
                 await self._sighted.wait()
+                await device.known()  # what is as it shall be is not switched
         except TimeoutError:
-            log.debug("Klippy does not tell whether it prints; it takes too long to wait for")
+            log.debug("Klippy does not tell whether it prints, or %s what it is; no longer", device.name)
         backoff = Backoff()
         while device.state != _word(on):
             try:

@@ -38,6 +38,7 @@ class SerialRelay:
         self._serial = extra("serial_asyncio", "serial", where)
         self._settings = settings
         self._bytes = _chosen(settings, where)
+        self.tells = self._bytes.query is not None
         self._port: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()
         self._see: See = lambda _on: None

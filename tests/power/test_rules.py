@@ -200,6 +200,19 @@ async def test_the_initial_state_is_brought_about_once(klippy: Simulator, start:
     assert await switch(bridge, "off") == "off"
 
 
+async def test_what_is_in_its_initial_state_already_is_left_alone(
+    klippy: Simulator, start: Start, mqtt: Ear
+) -> None:
+    """Else each start of the bridge would count as power on, and bring back a Klippy that was stopped."""
+    other = {"type": "mqtt", "command_topic": "rules/other", "initial_state": "on"}
+    bridge = await start(power={"plug": {**TELLS, "initial_state": "on", "timer": 60}, "other": other})
+    await mqtt.message("rules/other")  # it is known by now whether a print is under way
+    await mqtt.say("rules/state", "ON")
+    await until(lambda: plug(bridge).state == "on")
+    assert bridge.bridge.surroundings.rack.rules._timers == {}
+    assert not [m for m in mqtt.heard if m.topic == "rules/plug"]
+
+
 async def test_the_initial_state_never_cuts_a_print_that_is_under_way(
     klippy: Simulator, start: Start, tmp_path: Path, caplog
 ) -> None:
