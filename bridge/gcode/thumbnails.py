@@ -111,10 +111,10 @@ def largest_png(path: Path, limit: int) -> bytes | None:
 def _converted(picture: Picture, left: dict[str, int]) -> Picture | None:
     """The picture as PNG, if so many pixels are `left` to be converted."""
     opened = _open(picture.data, picture.format)
-    if opened is None:
+    if opened is None or opened.width * opened.height > left[picture.format]:
         return None
     left[picture.format] -= opened.width * opened.height
-    return _as_png(opened, (picture.width, picture.height)) if left[picture.format] >= 0 else None
+    return _as_png(opened, (picture.width, picture.height))
 
 
 def _displayable(pictures: list[Picture]) -> list[Picture]:
