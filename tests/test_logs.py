@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bridge.config import Config, convert
+from bridge.config import Config, convert, secrets_of
 from bridge.lifecycle import Nagger, Sparing
-from bridge.logs import Log, secrets_of
+from bridge.logs import Log
 
 log = logging.getLogger("bridge.test")
 

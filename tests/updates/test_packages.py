@@ -42,6 +42,7 @@ exit 0
 PKCON = r"""
 echo "pkcon $*" >> "$STATE/calls"
 case "$*" in
+  *repair*) [ -e "$STATE/no-repair" ] && { echo "Fatal error: nothing to repair" >&2; exit 4; };;
   *get-updates*) [ -e "$STATE/upgraded" ] && { echo "There are no updates available at this time." >&2; exit 5; }
     printf 'Getting updates\nResults:\n Security     \tlibc6-2.36-9+deb12u4.arm64 (debian)\tGNU C Library\n'
     printf ' Bug fix      \ttzdata-2025b-0.all (debian)\tzones\n';;
@@ -240,5 +241,11 @@ async def test_packagekit_does_it_where_there_is_no_apt(
     bridge = await start(updates={"system": True}, wait=False)
     found = await component(bridge, "system", refresh=True)
     assert found["package_list"] == ["libc6", "tzdata"]
+    before = len(machine.calls)
     await call(bridge, "machine.update.system")
     assert (await component(bridge, "system"))["package_list"] == []
+    assert machine.calls[before] == "pkcon --plain repair"  # what an earlier upgrade has left comes first
+    assert "pkcon --plain --noninteractive update" in machine.calls[before:]
+    (machine.state / "no-repair").touch()  # with nothing to do it ends with an error
+    assert await call(bridge, "machine.update.recover", name="system") == "ok"
+    assert machine.calls[-2:] == ["pkcon --plain repair", "pkcon --plain get-updates"]

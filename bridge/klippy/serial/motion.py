@@ -6,8 +6,10 @@ from collections.abc import Callable
 _WORD = re.compile(rb"([A-Z])\s*([-+]?(?:\d+\.?\d*|\.\d+))")
 _CODE = re.compile(rb"([GMT]\d+)")
 _POSITION = re.compile(r"X:\s*(-?[\d.]+)\s+Y:\s*(-?[\d.]+)\s+Z:\s*(-?[\d.]+)(?:\s+E:\s*(-?[\d.]+))?")
-_FACTOR = re.compile(r"(?:echo:\s*)?(?:FR|Feed ?rate)[:\s]*([\d.]+)\s*%", re.IGNORECASE)
-_FLOW = re.compile(r"(?:echo:\s*)?(?:E\d+ )?Flow[:\s]*([\d.]+)\s*%", re.IGNORECASE)
+_FACTOR = re.compile(r"(?:echo:\s*)?(?:FR|Feed ?rate|Speed factor)[:\s]*([\d.]+)\s*%", re.IGNORECASE)
+_FLOW = re.compile(
+    r"(?:echo:\s*)?(?:(?:E\d+ )?Flow|Extrusion factor[a-z ]*\d*)[:\s]*([\d.]+)\s*%", re.IGNORECASE
+)
 
 AXES = {b"X": 0, b"Y": 1, b"Z": 2}
 FULL_FAN = 255.0

@@ -65,6 +65,16 @@ async def test_a_reset_that_nobody_tells_of_is_noticed_and_nothing_is_printed_ag
         assert len(set(one.printed())) == len(one.printed()) <= 61
 
 
+@pytest.mark.parametrize("dialect", ["marlin", "marlin_plain", "reprap"])
+async def test_a_board_that_boots_when_its_port_is_opened_is_waited_for(dialect: str, tmp_path: Path) -> None:
+    async with bench(tmp_path, dialect=dialect, faults=LineFaults(boots=0.3)) as one:
+        assert one.link.connected
+        await one.print(moves(20))
+        await one.ends()
+        assert one.printed() == moves(20)
+        assert one.losses == []
+
+
 @pytest.mark.parametrize("baud", [250_000, 57_600])
 async def test_the_speed_is_found_out(baud: int, tmp_path: Path) -> None:
     async with bench(tmp_path, baud="auto", connect=False, connect_timeout=0.1) as one:
@@ -121,6 +131,26 @@ async def test_klippers_own_terminal_gets_its_own_words(tmp_path: Path) -> None:
         assert one.firmware.executed[-1] == "SET_HEATER_TEMPERATURE HEATER=extruder TARGET=50"
         await one.script("M112")
         assert (await one.ask("info"))["state"] == "shutdown"
+
+
+async def test_klipper_that_goes_away_behind_its_terminal_is_lost(tmp_path: Path) -> None:
+    async with bench(tmp_path, dialect="klipper") as one:
+        one.firmware.say("// Klipper state: Disconnect")
+        await until(lambda: one.losses)
+        assert not one.link.connected
+
+
+async def test_a_printer_that_has_stopped_for_a_failed_probe_takes_no_more_lines(tmp_path: Path) -> None:
+    async with bench(tmp_path) as one:
+        await one.print(moves(500))
+        one.firmware.say("Error:!! STOP called because of BLTouch error - restart with M999")
+        await until(lambda: (one.link.printer or pytest.fail("lost")).state == "shutdown")
+        assert (await one.look("webhooks"))["state_message"].startswith(
+            "STOP called because of BLTouch error"
+        )
+        assert not (await one.look("virtual_sdcard"))["is_active"]
+        with pytest.raises(KlippyError, match="STOP called"):
+            await one.script("G28")
 
 
 @pytest.mark.parametrize(
@@ -185,10 +215,11 @@ async def test_the_printer_commands_its_host(tmp_path: Path) -> None:
         assert (await one.look("display_status"))["message"] == "All is well"
         one.firmware.say("//action:resume")
         await until(lambda: one.stats.state == "printing")
-        one.firmware.say("//action:out_of_filament T0", "//action:paused")
+        one.firmware.say("//action:out_of_filament T0")
+        one.firmware.pause()
         await until(lambda: one.stats.state == "paused")
         assert not (await one.look("filament_switch_sensor filament"))["filament_detected"]
-        one.firmware.say("//action:resumed")
+        one.firmware.resume()
         await until(lambda: one.stats.state == "printing")
         assert (await one.look("filament_switch_sensor filament"))["filament_detected"]
         one.firmware.say("//action:cancel")
@@ -206,6 +237,29 @@ async def test_a_prompt_of_the_printer_is_one_of_klippers(tmp_path: Path) -> Non
             "// action:prompt_button Continue|M876 S1",
             "// action:prompt_show",
         ]
+
+
+async def test_a_printer_that_wants_to_be_switched_off_is_stopped(tmp_path: Path) -> None:
+    async with bench(tmp_path) as one:
+        await one.print(moves(500))
+        one.firmware.say("//action:poweroff")
+        await until(lambda: "// action:poweroff" in one.said)
+        info = await one.ask("info")
+        assert info["state"] == "shutdown"
+        assert "asked to be switched off" in info["state_message"]
+
+
+@pytest.mark.parametrize(
+    "action", ["out_of_filament T0", "filament_runout 0", "prompt_begin Filament Runout T0"]
+)
+async def test_filament_that_has_run_out_is_seen_whatever_the_firmware_calls_it(
+    action: str, tmp_path: Path
+) -> None:
+    async with bench(tmp_path) as one:
+        assert (await one.look("filament_switch_sensor filament"))["filament_detected"]
+        one.firmware.say(f"//action:{action}")
+        await until(lambda: f"// action:{action}" in one.said)
+        assert not (await one.look("filament_switch_sensor filament"))["filament_detected"]
 
 
 async def test_temperatures_come_by_themselves_or_by_asking(tmp_path: Path) -> None:
