@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bridge import durable
 from bridge.errors import BadRequest, BridgeError, Forbidden, InternalError, NoSpace, NotFound
 from bridge.roots import is_temporary
 
@@ -77,8 +78,7 @@ def check_room(folder: Path, size: int) -> None:
 def settle(file: Path) -> None:
     """Have a small file on the disk before it replaces another: a power cut then leaves one or the other."""
     if file.stat().st_size <= SMALL:
-        with file.open("rb") as opened:
-            os.fsync(opened.fileno())
+        durable.sync(file)
 
 
 def copy(source: Path, target: Path, hidden: Callable[[str], bool] = lambda _path: False) -> None:

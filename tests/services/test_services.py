@@ -153,16 +153,29 @@ async def test_klippers_buttons_stay_what_they_are_whatever_its_unit_is_called(
     await until(lambda: machine.calls == ["restart -- klipper-2.service"])
 
 
-async def test_the_host_is_described_with_its_services_and_also_when_they_are_not_told(
+async def test_the_host_is_described_also_when_nobody_tells_its_services(
     klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
 ) -> None:
     (machine.state / "deaf").touch()
     bridge = await start(machine=SYSTEMD, mqtt={"allow": ["read", "control", "admin"]})
     topic = bridge.topics.device(f"{bridge.bridge.identity.unique}_host")
-    assert b"service_" not in (await mqtt.message(topic)).payload
+    assert b"service_" not in (await mqtt.message(topic)).payload  # nobody waits for what is not told
     (machine.state / "deaf").unlink()
     bridge.bridge.below.desk.look_again()
     await mqtt.message(topic, where=lambda m: b"service_stop_klipper" in m.payload)
+
+
+async def test_the_host_waits_for_its_services_so_that_no_button_goes_and_comes(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    machine.program("systemctl", f'while [ -e "$STATE/late" ]; do sleep 0.02; done\n{SYSTEMCTL}')
+    (machine.state / "late").touch()
+    bridge = await start(machine=SYSTEMD, mqtt={"allow": ["read", "control", "admin"]})
+    await mqtt.message(bridge.topics.host_stats)
+    await until(lambda: bridge.bridge.home.is_calm)
+    (machine.state / "late").unlink()
+    host = await mqtt.message(bridge.topics.device(f"{bridge.bridge.identity.unique}_host"))
+    assert b"service_stop_klipper" in host.payload
 
 
 async def test_without_the_right_services_have_no_buttons(

@@ -413,21 +413,24 @@ def test_a_mistake_in_the_configuration_names_its_path(tmp_path: Path) -> None:
 
 
 async def test_a_disk_that_takes_its_time_keeps_nobody_else_waiting(
-    start: Start, host: ReleaseHost, tmp_path: Path
+    start: Start, host: ReleaseHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bridge = await begun(start, host, tmp_path)
     await component(bridge, "fluidd")
-    folder = bridge.bridge.folders.own / "updates"
-    folder.mkdir(exist_ok=True)
-    os.mkfifo(folder / "memory.new")  # it cannot be opened before somebody reads it
-    reader = threading.Timer(0.6, lambda: (folder / "memory.new").open("rb").close())
-    reader.start()
+    at_once, slow = os.fsync, threading.Event()
+
+    def after_a_while(descriptor: int) -> None:
+        slow.set()
+        time.sleep(0.6)
+        at_once(descriptor)
+
+    monkeypatch.setattr(os, "fsync", after_a_while)
     longest = 0.0
     asked = asyncio.ensure_future(call(bridge, "machine.update.refresh"))
     while not asked.done():
         begin = time.monotonic()
         await asyncio.sleep(0.01)
         longest = max(longest, time.monotonic() - begin)
-    reader.join()
-    await asyncio.wait((asked,))  # whether such a thing can be written does not matter here
+    await asked
+    assert slow.is_set()
     assert longest < 0.4
