@@ -183,6 +183,8 @@ async def test_a_web_ui_is_the_old_one_or_the_new_one_whenever_the_bridge_is_kil
     one = component(settings, tmp_path, outgoing, host.url)
     await one.heal()
     assert contents(folder) == {**files(healed), "mine.json": "kept"}
+    kept = swap.previous(folder) / ".version"  # to which a rollback would lead
+    assert (kept.read_text() if kept.exists() else None) == ("v1" if healed == "v2" else None)
     assert left_over(folder.parent) == []
     await one.update(quiet)
     assert contents(folder) == {**files("v2"), "mine.json": "kept"}
