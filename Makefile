@@ -36,6 +36,9 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp mosquitto
 	$(BIN)/python -m bench
+	$(BIN)/python bench/store.py
+	$(BIN)/python bench/history.py --moonraker .venv-bench/moonraker/bin/python
+	$(BIN)/python bench/database.py --moonraker .venv-bench/moonraker/bin/python
 
 clean:
 	rm -rf $(VENV) .venv-bench build dist *.egg-info

@@ -31,7 +31,7 @@ from bridge.handlers.server import Server
 from bridge.http_compat.app import HttpDoor
 from bridge.http_compat.sockets import Sockets
 from bridge.identity import Identity, identify
-from bridge.jobs.ledger import Ledger, name_of
+from bridge.jobs.ledger import Ledger, Record, name_of
 from bridge.jobs.tracker import JobTracker
 from bridge.jobs.watch import JobWatch
 from bridge.klippy.commands import Commands
@@ -136,9 +136,7 @@ class Bridge:
         self.jobs = JobWatch(self.klippy, self.cache)
         self.tracker = JobTracker(self.jobs, self.cache, self.library, self.commands)
         self.ledger = Ledger(self.store, self.tracker)
-        self.ledger.added.connect(
-            lambda one: self.library.note_print(one.job.filename, name_of(one.number), one.job.start_time)
-        )
+        self.ledger.added.connect(self._note_print)
         self.filament = FilamentWatch(self.klippy, self.cache)
         self.controls = Controls(self.klippy, self.cache, self.commands, self.topics)
 
@@ -169,7 +167,7 @@ class Bridge:
         self.job_topics = MqttJob(
             self.mqtt, self.topics, self.tracker, self.ledger, self.library, self.outlet.retain_job
         )
-        self.events = MqttEvents(self.mqtt, self.topics)
+        self.events = MqttEvents(self.mqtt, self.topics, config.confidential)
         self.queue_topic = MqttQueue(self.mqtt, self.topics)
         self.news = MqttNews(self.events, self.klippy, self.jobs, self.filament)
         self.health = MqttHealth(
@@ -328,6 +326,10 @@ class Bridge:
             self.parts.append(self.http)
 
     # What the files need of parts that are built after them.
+
+    def _note_print(self, one: Record) -> None:
+        noting = self.library.note_print(one.job.filename, name_of(one.number), one.job.start_time)
+        self.tracker.crew.start(noting)
 
     def _file_in_use(self) -> frozenset[Path]:
         return self.sdcard.in_use()

@@ -73,13 +73,15 @@ class Backoff:
 class Nagger:
     """Says each new fault at once and the same one again only after a while."""
 
-    def __init__(self, logger: logging.Logger, every: float = REMINDER) -> None:
-        self._log, self._every = logger, every
+    def __init__(
+        self, logger: logging.Logger, every: float = REMINDER, clock: Clock = time.monotonic
+    ) -> None:
+        self._log, self._every, self._clock = logger, every, clock
         self._last, self._when = "", 0.0
 
     def warn(self, text: str) -> None:
         """Log `text` unless it was said less than `every` seconds ago."""
-        now = time.monotonic()
+        now = self._clock()
         if text != self._last or now - self._when >= self._every:
             self._last, self._when = text, now
             self._log.warning("%s", text)

@@ -28,6 +28,7 @@ class Param:
     default: Any
     nullable: bool
     is_list: bool
+    holds_lists: bool  # under names that are data
 
 
 class Schema:
@@ -91,7 +92,8 @@ class Schema:
         named = {key: value for key, value in given.items() if key in self.params}
         free = {key: value for key, value in given.items() if key not in self.params}
         if free:
-            named[str(self.open)] = {key: _selection(value) for key, value in free.items()}
+            lists = self.open is not None and self.params[self.open].holds_lists
+            named[str(self.open)] = {key: _selection(value) for key, value in free.items()} if lists else free
         return named
 
 
@@ -110,8 +112,15 @@ def _param(name: str, hint: Any, default: Any) -> Param:
         required=default is inspect.Parameter.empty,
         default=None if default is inspect.Parameter.empty else default,
         nullable=type(None) in members or Any in members,
-        is_list=any(get_origin(member) is list for member in members) and str not in members,
+        is_list=_has_list(members) and str not in members,
+        holds_lists=any(
+            get_origin(member) is dict and _has_list(_members(get_args(member)[1])) for member in members
+        ),
     )
+
+
+def _has_list(members: tuple[Any, ...]) -> bool:
+    return any(get_origin(member) is list for member in members)
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

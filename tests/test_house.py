@@ -20,6 +20,7 @@ FLOORS = {
     "bridge.signals": 1,
     "bridge.lifecycle": 1,
     "bridge.threads": 1,
+    "bridge.durable": 1,
     "bridge.extras": 2,
     "bridge.schema": 2,
     "bridge.decoding": 2,
@@ -112,6 +113,9 @@ HOMES = {
     "defusedxml": {"bridge.announcements.feeds"},
     "watchfiles": {"bridge.files.watcher"},
 }
+
+
+DOCUMENT = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 
 
 def modules() -> dict[str, Path]:
@@ -224,3 +228,46 @@ def test_no_wait_can_lose_a_cancellation() -> None:
     """Python 3.11's `wait_for` returns a result that meets a cancellation, and forgets the cancellation."""
     users = {name for name, path in MODULES.items() if "asyncio.wait_for(" in path.read_text()}
     assert users == set()
+
+
+def names(text: str) -> list[str]:
+    """`mqtt/connection|link` as the modules of that name."""
+    found = []
+    for one in text.split(", "):
+        folder, slash, last = one.strip().rpartition("/")
+        for name in last.split("|"):
+            path = f"{folder}{slash}{name}".replace("/", ".")
+            found.append(path if path == "ha_discovery" else f"bridge.{path}")
+    return found
+
+
+def test_the_floors_are_those_of_the_document() -> None:
+    block = re.search(r"```\n(6 .*?)```", DOCUMENT, re.DOTALL)
+    assert block is not None
+    lines = re.sub(r",\n +", ", ", block[1]).splitlines()
+    written = {name: int(line[0]) for line in lines for name in names(line[1:])}
+    assert written == {name: level for name, level in FLOORS.items() if name != "bridge"}
+
+
+def test_the_homes_are_those_of_the_document() -> None:
+    table = DOCUMENT.partition("| package | home |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (\w+) \| (.*) \|$", table, re.MULTILINE)
+    written = {package: set(names(", ".join(re.findall(r"`(.*?)`", homes)))) for package, homes in rows}
+    assert written == HOMES
+
+
+def test_the_tree_of_the_document_is_whole() -> None:
+    """Every file and folder of the bridge has its row, and no row speaks of one that is not there."""
+    table = DOCUMENT.partition("## 1. The tree")[2].partition("## 2.")[0]
+    written = {
+        path
+        for first in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+        for path in re.findall(r"`(.*?)`", first)
+    }
+    there = {
+        f"{path.relative_to(ROOT)}{'/' * path.is_dir()}"
+        for path in [*(ROOT / "bridge").iterdir(), ROOT / "ha_discovery"]
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert there - written == {"bridge/__init__.py"}
+    assert [path for path in written - there if not (ROOT / path).exists()] == []

@@ -1,9 +1,10 @@
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.lifecycle import Crew
+from bridge.lifecycle import Crew, Nagger
 
 
 @pytest.fixture
@@ -91,3 +92,24 @@ async def test_work_handed_to_a_member_in_the_moment_of_its_end_is_dropped_witho
     await asyncio.gather(member, return_exceptions=True)
     assert began == []
     assert await _task_of(crew) is not member
+
+
+def test_one_fault_is_told_at_once_and_then_every_five_minutes(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    nagger = Nagger(logging.getLogger("test"), clock=lambda: now)
+
+    def said(text: str) -> int:
+        before = len(caplog.messages)
+        nagger.warn(text)
+        return len(caplog.messages) - before
+
+    assert said("no broker") == 1
+    for now in (1.0, 150.0, 299.0):  # noqa: B007 - the clock
+        assert said("no broker") == 0
+    now = 300.0
+    assert said("no broker") == 1
+    now = 599.0
+    assert said("no broker") == 0
+    assert said("wrong password") == 1  # another fault is news
+    nagger.reset()
+    assert said("wrong password") == 1  # so is one that had gone

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bridge.config import Config, convert
+from bridge.config import Config, convert, secrets_of
 from bridge.klippy.simulator import Simulator, write_sample
 from bridge.lifecycle import Nagger, Sparing
-from bridge.logs import Log, secrets_of
+from bridge.logs import Log
 from tests.conftest import Start
 from tests.power.calls import call
 from tests.wire import Ear

@@ -141,6 +141,7 @@ async def test_klippy_is_killed_in_mid_print(house: House) -> None:
         states = {m.topic: m for m in mqtt.on(f"{NAME}/klipper/state/")}
         await mqtt.until(lambda: all(mqtt.latest(topic).json["value"] is None for topic in states))
         assert mqtt.latest(TOPICS.status).json == {"server": "online"}
+        assert (await mqtt.message(TOPICS.event("klippy_disconnected"))).json["data"] == {}
         await house.klippy.start()
         await mqtt.message(
             TOPICS.availability, where=lambda m: m.payload == b"online" and m.when > offline.when
@@ -149,7 +150,9 @@ async def test_klippy_is_killed_in_mid_print(house: House) -> None:
             TOPICS.state("print_stats", "state"),
             where=lambda m: m.when > offline.when and m.json["value"] == "standby",
         )
-        assert [name for name in events(mqtt) if name != "print_started"] in ([], ["print_error"])
+        last = await mqtt.message(TOPICS.job_last, where=lambda m: m.json["file"] is not None)
+        assert (last.json["file"], last.json["result"]) == ("cube.gcode", "klippy_disconnect")
+        assert events(mqtt) == ["print_started"]  # klippy_disconnected tells of its end
 
 
 async def test_the_bridge_is_killed_in_mid_print(house: House) -> None:

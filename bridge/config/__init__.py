@@ -2,8 +2,6 @@
 
 from bridge.config.load import convert, load, parse
 from bridge.config.options import (
-    LOGIN_IN_URL,
-    SECRET_KEYS,
     Config,
     FileRoot,
     Files,
@@ -16,13 +14,10 @@ from bridge.config.options import (
     MqttState,
     Stores,
     Tls,
-    masked,
-    secret_fields,
 )
+from bridge.config.secrets import hidden, masked, secrets_of
 
 __all__ = [
-    "LOGIN_IN_URL",
-    "SECRET_KEYS",
     "Config",
     "FileRoot",
     "Files",
@@ -36,8 +31,9 @@ __all__ = [
     "Stores",
     "Tls",
     "convert",
+    "hidden",
     "load",
     "masked",
     "parse",
-    "secret_fields",
+    "secrets_of",
 ]

@@ -117,9 +117,9 @@ class Library:
             return None
         return Details(filename, metadata, record.print_start_time, record.job_id)
 
-    def note_print(self, filename: str, job_id: str, start_time: float) -> None:
+    async def note_print(self, filename: str, job_id: str, start_time: float) -> None:
         """A print of this file has begun."""
-        state = self.state(filename)
+        state = await asyncio.to_thread(self.state, filename)
         if state is not None:
             record = self._record(filename, state)
             record.job_id, record.print_start_time = job_id, start_time

@@ -15,8 +15,8 @@ from bridge.jobs.totals import ZERO
 from bridge.jobs.tracker import JobTracker
 from bridge.rpc import Access, Call, Notice, rpc
 
+Action = Literal["added", "finished"]
 Uid = Annotated[str, Meta(pattern="^[0-9A-Fa-f]{1,15}$", description="the job_id of a record")]
-REDUNDANT = ("job_id", "print_start_time")  # in the metadata of a record
 
 
 class JobEntry(msgspec.Struct, frozen=True):
@@ -92,7 +92,7 @@ class LastTotals(msgspec.Struct, frozen=True):
 class HistoryChange(msgspec.Struct, frozen=True):
     """A job was added, or has finished."""
 
-    action: Literal["added", "finished"]
+    action: Action
     job: JobEntry
 
 
@@ -106,8 +106,9 @@ class History:
             "notify_history_changed", HistoryChange, "A job was added to the history, or has finished"
         )
         self._ledger, self._tracker, self._library = ledger, tracker, library
-        ledger.added.connect(lambda record: self._tell("added", record))
-        ledger.finished.connect(lambda record: self._tell("finished", record))
+        self._turn = asyncio.Lock()  # what happens is told in its order
+        ledger.added.connect(lambda record: self._begin_to_tell("added", record))
+        ledger.finished.connect(lambda record: self._begin_to_tell("finished", record))
 
     @rpc("server.history.list", "GET", access=Access.READ)
     async def list_jobs(
@@ -188,7 +189,7 @@ class History:
             print_duration=document.get("print_duration", 0.0),
             total_duration=document.get("total_duration", 0.0),
             filament_used=document.get("filament_used", 0.0),
-            metadata={name: value for name, value in metadata.items() if name not in REDUNDANT},
+            metadata=metadata,
             auxiliary_data=list(document.get("auxiliary_data") or ()),
         )
 
@@ -200,8 +201,14 @@ class History:
         known = metadata.get("size"), metadata.get("modified")
         return known in ((None, None), (state.size, state.modified))
 
-    def _tell(self, action: Literal["added", "finished"], record: Record) -> None:
-        self.changed.emit(HistoryChange(action, self._entry(record.number, msgspec.to_builtins(record.job))))
+    def _begin_to_tell(self, action: Action, record: Record) -> None:
+        self._tracker.crew.start(self._tell(action, record))
+
+    async def _tell(self, action: Action, record: Record) -> None:
+        document = msgspec.to_builtins(record.job)
+        async with self._turn:
+            entry = await asyncio.to_thread(self._entry, record.number, document)
+            self.changed.emit(HistoryChange(action, entry))
 
 
 def _totals(found: Mapping[str, Any]) -> tuple[JobTotals, list[AuxiliaryTotal]]:

@@ -1,6 +1,7 @@
 """server.job_queue.*: jobs in order, and whether they start by themselves (seed 002)."""
 
 import asyncio
+import itertools
 import logging
 import time
 import uuid
@@ -150,10 +151,11 @@ class JobQueue:
         reset: Annotated[bool, Meta(description="empty the queue first")] = False,
     ) -> QueueStatus:
         """Append files to the queue; nothing is added unless every file exists."""
-        added = [self._waiting(filename, call.client.user) for filename in filenames]
-        if not added:
+        if not filenames:
             raise BadParams("Argument 'filenames': expected at least one file")
+        _check_size(len(filenames))
         async with self._turn:
+            added = await asyncio.to_thread(self._all_waiting, filenames, call.client.user)
             await self._replace(added if reset else [*self._jobs, *added], "jobs_added")
         return self.status
 
@@ -168,8 +170,9 @@ class JobQueue:
         """Take jobs out of the queue; ids that are not in it are ignored."""
         if not all and job_ids is None:
             raise BadParams("Missing argument 'job_ids': name jobs, or say all=true")
+        doomed = frozenset(job_ids or ())
         async with self._turn:
-            kept = [] if all else [job for job in self._jobs if job.job_id not in (job_ids or ())]
+            kept = [] if all else [job for job in self._jobs if job.job_id not in doomed]
             if kept != self._jobs:
                 await self._replace(kept, "jobs_removed")
         return self.status
@@ -200,7 +203,7 @@ class JobQueue:
 
     async def start_or_queue(self, filename: str, user: str | None, *, may_queue: bool) -> Started:
         """Print a file now when the printer is free, else queue it where that is wished for."""
-        job = self._waiting(filename, user)
+        job = await asyncio.to_thread(self._waiting, filename, user)
         taken = self._watch.active is not None or self._commands.starts.filenames
         if self._klippy.ready and not taken and self._state not in ("loading", "starting"):
             await self._commands.start_print(job.filename, user)
@@ -218,6 +221,13 @@ class JobQueue:
         name = "/".join(part for part in filename.split("/") if part)
         return _Waiting(name, f"{uuid.uuid4().int >> 64:016X}", time.time(), user)
 
+    def _all_waiting(self, filenames: list[str], user: str | None) -> list[_Waiting]:
+        return [self._waiting(filename, user) for filename in filenames]
+
+    def _gone(self, jobs: list[_Waiting]) -> list[_Waiting]:
+        """The first jobs, as far as their files are gone."""
+        return list(itertools.takewhile(lambda job: self._library.state(job.filename) is None, jobs))
+
     def _without(self, job_id: str) -> list[_Waiting]:
         return [job for job in self._jobs if job.job_id != job_id]
 
@@ -230,8 +240,7 @@ class JobQueue:
 
     async def _replace(self, jobs: list[_Waiting], action: Action) -> None:
         """Write the queue down, then take it over and tell."""
-        if len(jobs) > MAX_JOBS:
-            raise Conflict(f"The queue holds at most {MAX_JOBS} jobs")
+        _check_size(len(jobs))
         await self._table.upsert(Document({"jobs": msgspec.to_builtins(jobs)}, self._row))
         self._jobs = jobs
         self._tell(action, self._view())
@@ -287,12 +296,11 @@ class JobQueue:
     async def _next_job(self, load: int) -> _Waiting | None:
         """The first job whose file is still there, unless the load was aborted meanwhile."""
         async with self._turn:
-            gone = 0
-            while gone < len(self._jobs) and self._library.state(self._jobs[gone].filename) is None:
-                log.warning("the queued job %s is skipped: its file is gone", self._jobs[gone].filename)
-                gone += 1
+            gone = await asyncio.to_thread(self._gone, self._jobs)
+            for job in gone:
+                log.warning("the queued job %s is skipped: its file is gone", job.filename)
             if gone:
-                await self._replace(self._jobs[gone:], "jobs_removed")
+                await self._replace(self._jobs[len(gone) :], "jobs_removed")
             if self._state != "loading" or self._load != load:
                 return None
             if not self._jobs or self._watch.active is not None:  # emptied, or somebody else was faster
@@ -332,6 +340,11 @@ class JobQueue:
                 self._load_first()
         elif change.event in FAILED and self._jobs:
             self._become("paused", _failure(change))
+
+
+def _check_size(count: int) -> None:
+    if count > MAX_JOBS:
+        raise Conflict(f"The queue holds at most {MAX_JOBS} jobs")
 
 
 def _failure(change: JobChange) -> str:

@@ -108,9 +108,10 @@ class Printer:
         status = await client.subscribe(objects)
         return ObjectStatus(self._cache.eventtime, status)
 
-    @rpc("printer.query_endstops.status", "GET", "POST", access=Access.READ)
+    @rpc("printer.query_endstops.status", "GET", "POST", access=Access.READ, lane=Lane.GCODE)
     async def query_endstops(self, call: Call) -> msgspec.Raw:
         """Each endstop as `open` or `TRIGGERED`; it asks the micro-controller and takes a moment."""
+        # Klippy asks it behind the G-code that runs: no time is too long
         return await self._link.request("query_endstops/status", unlimited=True)
 
     @rpc("printer.gcode.script", "POST", access=Access.CONTROL, lane=Lane.GCODE)

@@ -86,7 +86,10 @@ class Commands:
         await self._link.request("gcode/firmware_restart", unlimited=True)
 
     async def raw(self, endpoint: str, params: dict[str, Any]) -> msgspec.Raw:
-        """Any endpoint of Klippy's, its answer as it is."""
+        """Any endpoint of Klippy's, its answer as it is.
+
+        Nobody knows which of them wait behind the G-code that runs, so none has a time-out.
+        """
         return await self._link.request(endpoint, params, unlimited=True)
 
 

@@ -242,6 +242,10 @@ class Connection(aiomqtt.Client):
             if value >= FAILURE:
                 raise aiomqtt.MqttError(f"the broker does not let us subscribe to '{pattern}'")
 
+    def forget(self, pattern: str) -> None:
+        """Unsubscribe; nobody waits for the broker's word."""
+        self._client.unsubscribe(pattern)
+
     # hooks of aiomqtt -------------------------------------------------------------------------------
 
     async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:
@@ -292,6 +296,11 @@ class Connection(aiomqtt.Client):
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         self._acknowledged(mid)
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _on_unsubscribe(
+        self, client: Any, userdata: Any, mid: int, reason_codes: Any, properties: Any = None
+    ) -> None:
+        """Nobody waits for it."""
 
     def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
         """Write all that has come together in the next turn of the loop; a full socket is watched."""

@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bridge.auth.policy import MqttPolicy, Permit
@@ -25,6 +25,7 @@ from bridge.mqtt.connection import Incoming
 from bridge.mqtt.denials import Denial, Denials
 from bridge.mqtt.link import MqttLink
 from bridge.mqtt.payloads import RequestRejected
+from bridge.mqtt.repeats import Key, Repeatable, Repeats
 from bridge.mqtt.topics import Topics
 from bridge.mqtt.topics import decode as plain_name
 from bridge.rpc import Access, Door, Lane, Registry, Unanswered, encode_failure, printable
@@ -33,9 +34,7 @@ from bridge.signals import Signal
 log = logging.getLogger(__name__)
 
 AT_ONCE, WAITING, SCRIPTS = 64, 1000, 1000
-CORRELATED, DELIVERED = 60.0, 5.0  # seconds in which an equal request is a repeat
 OURS = frozenset({"mqtt_timestamp", "mqtt_expires", "token"})  # params that no method sees
-REMEMBERED = 1000  # requests whose repeats are recognised
 
 
 class MqttClient:
@@ -66,16 +65,6 @@ class MqttClient:
         """Nothing: over MQTT the event topics are everybody's."""
 
 
-@dataclass
-class _Repeatable:
-    """A request that may come again, and its answer once there is one."""
-
-    until: float
-    answer: bytes | None = None
-    done: bool = False
-    asking: list["_Request"] = field(default_factory=list)
-
-
 @dataclass(slots=True)
 class _Request:
     topic: str
@@ -100,7 +89,7 @@ class MqttInlet:
         self._warnings = Sparing(log)
         self._waiting: deque[Callable[[], bool]] = deque()
         self._running = self._scripts = 0
-        self._seen: OrderedDict[Any, _Repeatable] = OrderedDict()
+        self._repeats: Repeats[_Request] = Repeats()
         self._clearing: Counter[str] = Counter()
         registry.unanswered.connect(self._unanswered)
         self.denials.denied.connect(self._denied)
@@ -200,22 +189,28 @@ class MqttInlet:
                     self._waiting.popleft()()
 
     async def _answer(self, request: _Request) -> None:
-        keys = self._keys(request)
-        first = next((self._seen[key] for key in keys if key in self._seen), None)
-        if first is not None:
-            self._repeat(request, first, keys)
+        key = self._key(request)
+        if key is None:
+            await self._reply(request)
             return
-        entry = self._remember(keys)
+        first = self._repeats.find(key)
+        if first is not None:
+            self._repeat(request, first, key)
+            return
+        entry = self._repeats.remember(key)
+        entry.answer = await self._reply(request)
+        entry.done = True
+        for asker in entry.asking:
+            self._send(asker, entry.answer)
+
+    async def _reply(self, request: _Request) -> bytes | None:
+        """Execute it and send its answer, be that a refusal; also to be sent again."""
         try:
             answer = await self._execute(request)
         except BridgeError as error:
-            self._refuse(request, error)
-            answer = None
-        else:
-            self._send(request, answer)
-        entry.answer, entry.done = answer, True
-        for asker in entry.asking:
-            self._send(asker, answer)
+            return self._refuse(request, error)
+        self._send(request, answer)
+        return answer
 
     async def _execute(self, request: _Request) -> bytes | None:
         message, tokens = _checked(request.message)
@@ -224,37 +219,26 @@ class MqttInlet:
                 request.client.permit = request.client.permit.with_token(token)
         return await self._registry.handle(message, request.client)
 
-    def _repeat(self, request: _Request, first: _Repeatable, keys: list[Any]) -> None:
+    def _repeat(self, request: _Request, first: Repeatable[_Request], key: Key) -> None:
         """The same request again: answered as the first was, never executed."""
-        if any(key[0] == "timestamp" and key in self._seen for key in keys):
+        if key[0] == "timestamp":
             self._refuse(request, DuplicateRequest("Duplicate MQTT request: this mqtt_timestamp came before"))
         elif first.done:
             self._send(request, first.answer)
         elif len(first.asking) < AT_ONCE:
             first.asking.append(request)
 
-    def _keys(self, request: _Request) -> list[Any]:
+    def _key(self, request: _Request) -> Key | None:
         """By what a repeat of this request would be known; reading may be repeated at will."""
-        now = time.monotonic()
-        while self._seen and (next(iter(self._seen.values())).until < now or len(self._seen) > REMEMBERED):
-            self._seen.popitem(last=False)
         if self._only_reads(request.message):
-            return []
-        keys: list[Any] = []
+            return None
         if (stamp := _param(request.message, "mqtt_timestamp")) is not None:
-            keys.append(("timestamp", request.topic, repr(stamp)))
-        elif request.correlation is not None:
-            keys.append(("correlation", request.reply, request.correlation, request.payload))
-        elif request.qos > 0 and _identifier(request.message) is not None:
-            keys.append(("delivery", request.reply, request.payload))
-        return keys
-
-    def _remember(self, keys: list[Any]) -> _Repeatable:
-        window = DELIVERED if keys and keys[0][0] == "delivery" else CORRELATED
-        entry = _Repeatable(time.monotonic() + window)
-        for key in keys:
-            self._seen[key] = entry
-        return entry
+            return "timestamp", request.topic, repr(stamp)
+        if request.correlation is not None:
+            return "correlation", request.reply, request.correlation, request.payload
+        if request.qos > 0 and _identifier(request.message) is not None:
+            return "delivery", request.reply, request.payload
+        return None
 
     def _lane(self, message: Any) -> Lane:
         """The slowest lane of a batch's parts; one urgent request alone is urgent."""
@@ -288,13 +272,17 @@ class MqttInlet:
             answer = encode_failure(_identifier(request.message), error)
         self._link.post(request.reply, answer, correlation=request.correlation, more=self.depth > 1)
 
-    def _refuse(self, request: _Request, error: BridgeError) -> None:
-        """Answer with an error what was not executed, and count it."""
-        method = request.message.get("method") if isinstance(request.message, dict) else None
+    def _refuse(self, request: _Request, error: BridgeError) -> bytes | None:
+        """Answer with an error what was not executed, and count it; the answer, unless none is wanted."""
+        message = request.message
+        method = message.get("method") if isinstance(message, dict) else None
         named = printable(method) if isinstance(method, str) else None
         self._reject(RequestRejected(topic=request.topic, method=named, reason=str(error)))
-        if isinstance(error, ParseError) or not isinstance(request.message, dict) or "id" in request.message:
-            self._send(request, encode_failure(_identifier(request.message), error))
+        if isinstance(message, dict) and "id" not in message and not isinstance(error, ParseError):
+            return None
+        answer = encode_failure(_identifier(message), error)
+        self._send(request, answer)
+        return answer
 
     def _reject(self, rejection: RequestRejected) -> None:
         self.rejections += 1

@@ -10,7 +10,7 @@ from typing import Literal
 
 from bridge.config import Mqtt
 from bridge.errors import BadParams, LinkDown, TimedOut, TooLarge
-from bridge.lifecycle import Backoff, Nagger, keep
+from bridge.lifecycle import Backoff, Clock, Nagger, keep
 from bridge.mqtt.connection import (
     ClosedEarlyError,
     Connection,
@@ -49,6 +49,7 @@ class _Route:
     signal: Signal[Incoming]
     own: bool  # whether our own publishes come back
     early: bool  # whether it is heard before anything is said
+    qos: int
 
 
 class DuelError(Exception):
@@ -58,7 +59,7 @@ class DuelError(Exception):
 class MqttLink:
     """The one connection to the broker; who wants messages gives a slot, who publishes posts."""
 
-    def __init__(self, settings: Mqtt, topics: Topics, client_id: str) -> None:
+    def __init__(self, settings: Mqtt, topics: Topics, client_id: str, clock: Clock = time.monotonic) -> None:
         self.connected: Signal[bool] = Signal("connection to the broker")  # True: the first
         self.lost: Signal[str] = Signal("loss of the broker")
         self.duelling: Signal[str] = Signal("duel")
@@ -67,7 +68,7 @@ class MqttLink:
         self.published = self.dropped = self.reconnects = 0
         self.retained = Retained()
         self.last_error: str | None = None
-        self._settings, self._topics = settings, topics
+        self._settings, self._topics, self._clock = settings, topics, clock
         self._broker = broker_of(settings, client_id)
         self._routes: list[_Route] = []
         self._exact: dict[str, list[Slot]] = {}
@@ -108,14 +109,16 @@ class MqttLink:
             return room
         return min(room, packet - OVERHEAD - len(topic.encode()) - len(correlation or b""))
 
-    def route(self, pattern: str, slot: Slot, *, own: bool = False, early: bool = False) -> None:
+    def route(
+        self, pattern: str, slot: Slot, *, own: bool = False, early: bool = False, qos: int | None = None
+    ) -> None:
         """Give every message of `pattern` to `slot`, from the next connect on.
 
         `own` messages come back only if asked for; `early` ones tell whether we may speak at all.
         """
         signal: Signal[Incoming] = Signal(f"messages on {pattern}")
         signal.connect(slot)
-        self._routes.append(_Route(pattern, signal, own, early))
+        self._routes.append(_Route(pattern, signal, own, early, self._settings.qos if qos is None else qos))
 
     def post(
         self,
@@ -175,7 +178,7 @@ class MqttLink:
         connection = self._require()
         try:
             async with asyncio.timeout(timeout), self._listening(topic) as arrived:
-                await connection.ask_for(topic, self._settings.qos if qos is None else qos)
+                await connection.ask_for(topic, self._qos(topic, self._settings.qos if qos is None else qos))
                 return await arrived
         except TimeoutError as error:
             raise TimedOut(f"Nothing came on '{topic}' within {timeout:g} s") from error
@@ -206,14 +209,11 @@ class MqttLink:
             arrived.cancel()
             if not slots:
                 del self._exact[topic]
-                await self._forget(topic)
+                self._forget(topic)
 
-    async def _forget(self, topic: str) -> None:
+    def _forget(self, topic: str) -> None:
         if self._connection is not None and not any(route.pattern == topic for route in self._routes):
-            try:
-                await self._connection.unsubscribe(topic)
-            except MqttError as error:
-                log.debug("could not unsubscribe from %s: %s", topic, error)
+            self._connection.forget(topic)
 
     async def open(self) -> None:
         """Watch our own name; a broker that is missing keeps nobody from starting."""
@@ -269,13 +269,13 @@ class MqttLink:
     async def _welcome(self, connection: Connection) -> None:
         """Subscribe, be online, and let everybody publish the whole truth."""
         for route in (route for route in self._routes if route.early):
-            await connection.ask_for(route.pattern, self._settings.qos, own=route.own)
+            await connection.ask_for(route.pattern, self._qos(route.pattern), own=route.own)
         self._duel.back(will_published=self._found == OFFLINE)
         if self._rival:
             raise DuelError(self._rival)
         self._connection = connection
         for route in (route for route in self._routes if not route.early):
-            await connection.ask_for(route.pattern, self._settings.qos, own=route.own)
+            await connection.ask_for(route.pattern, self._qos(route.pattern), own=route.own)
         first, self._welcomed = not self._welcomed, True
         self.since = time.time()
         self.reconnects += not first
@@ -285,6 +285,10 @@ class MqttLink:
         log.info("connected to the broker %s (MQTT %s)", self.address, self.protocol)
         self.post(self._topics.status, ONLINE, retain=True)
         self.connected.emit(first)
+
+    def _qos(self, pattern: str, least: int = 0) -> int:
+        """What whoever listens most carefully wants: a broker knows one subscription of a pattern."""
+        return max((least, *(route.qos for route in self._routes if route.pattern == pattern)))
 
     async def _stay(self, connection: Connection) -> None:
         """Until the connection ends or a rival shows."""
@@ -308,7 +312,7 @@ class MqttLink:
             log.warning("left the broker without a goodbye: %s", error or "it does not answer")
 
     def _choose_5(self) -> bool:
-        if self._settings.protocol == "auto" and not self._speaks_5 and time.monotonic() >= self._try_5_at:
+        if self._settings.protocol == "auto" and not self._speaks_5 and self._clock() >= self._try_5_at:
             self._speaks_5 = True
         return self._speaks_5
 
@@ -321,7 +325,7 @@ class MqttLink:
             self.duelling.emit(str(error))
         elif self._settings.protocol == "auto" and self._wrong_version(error):
             self._speaks_5 = not self._speaks_5
-            self._try_5_at = time.monotonic() + RETRY_5
+            self._try_5_at = self._clock() + RETRY_5
             self._switch(error)
         else:
             self._nag.warn(f"no connection to the broker {self.address}: {remedy(error, self._settings)}")

@@ -59,11 +59,13 @@ class Strips:
         async with asyncio.TaskGroup() as group:
             for strip in self.all.values():
                 group.create_task(strip.run())
-            while True:
-                await self._news.wait()
-                self._news.clear()
-                while self._unkept:
-                    await self._keep(self.all[self._unkept.pop()])
+            try:
+                while True:
+                    await self._news.wait()
+                    self._news.clear()
+                    await self._keep_all()
+            finally:
+                await self._keep_all()
 
     async def close(self) -> None:
         """What they are stays with them."""
@@ -72,6 +74,15 @@ class Strips:
         if strip.state is not None and strip.error is None and strip.state != strip.kept:
             self._unkept.add(strip.name)
             self._news.set()
+
+    async def _keep_all(self) -> None:
+        while self._unkept:
+            name = self._unkept.pop()
+            try:
+                await self._keep(self.all[name])
+            except asyncio.CancelledError:  # the bridge ends: it is written before that
+                self._unkept.add(name)
+                raise
 
     async def _keep(self, strip: Strip) -> None:
         if strip.state is None or not strip.begun:

@@ -10,8 +10,11 @@ import pytest
 from bridge.errors import BadParams, BridgeError, Conflict, NotFound
 from bridge.handlers.history import History
 from bridge.jobs.fields import FieldSpec
+from bridge.jobs.ledger import Record
+from bridge.jobs.tracker import Job
 from bridge.rpc import Access, Door, Registry
 from tests.jobs.workshop import Workshop, workshop
+from tests.threads import asked_below
 from tests.wire import until
 
 FIELDS = {
@@ -103,6 +106,7 @@ async def test_a_job_has_every_field_of_the_document(desk: Desk) -> None:
 
 async def test_added_and_finished_are_told_with_the_whole_job(desk: Desk) -> None:
     await desk.job(state="error", message="out of range")
+    await until(lambda: len(desk.told) == 2)
     methods, changes = [one[0] for one in desk.told], [one[1] for one in desk.told]
     assert methods == ["notify_history_changed"] * 2
     assert [(change["action"], change["job"]["status"]) for change in changes] == [
@@ -112,6 +116,20 @@ async def test_added_and_finished_are_told_with_the_whole_job(desk: Desk) -> Non
     assert changes[0]["job"].keys() == FIELDS.keys()
     assert changes[0]["job"]["metadata"]["slicer"] == "PrusaSlicer"
     assert changes[1]["job"] == (await desk.call("get_job", uid="1"))["job"]
+
+
+async def test_the_event_loop_never_waits_for_the_disk(desk: Desk) -> None:
+    """Whether the file is there is part of what is told; jobs of milliseconds are told in their order."""
+    with asked_below(desk.shop.gcodes) as asked:
+        for _ in range(3):
+            record = Record(1, Job("a.gcode", 1.0))
+            desk.shop.ledger.added.emit(record)
+            desk.shop.ledger.finished.emit(record)
+        await until(lambda: len(desk.told) == 6)
+        await desk.call("list")
+    assert [change["action"] for _, change in desk.told] == ["added", "finished"] * 3
+    assert asked
+    assert not any(asked)
 
 
 async def test_the_running_job_is_listed_with_its_figures_of_now(desk: Desk) -> None:

@@ -23,6 +23,7 @@ from bridge.roots import Root, Roots
 from bridge.rpc import Access, Door, Registry
 from bridge.store import Store
 from tests.klippy.fake_klippy import SILENT, FakeKlippy, Refused, fake_klippy
+from tests.threads import asked_below
 from tests.wire import until
 
 NAMES = ("a.gcode", "b.gcode", "c d.gcode", "sub/e.gcode")
@@ -181,6 +182,23 @@ async def test_a_queue_has_a_largest_size(shop: Shop) -> None:
     assert shop.names == []
 
 
+async def test_a_hundred_thousand_names_are_refused_at_once(shop: Shop) -> None:
+    with asked_below(shop.gcodes) as asked, pytest.raises(Conflict, match="at most 1000"):
+        await shop.post(*["a.gcode"] * 100_000)
+    assert asked == []
+
+
+async def test_the_event_loop_never_waits_for_the_disk(shop: Shop) -> None:
+    with asked_below(shop.gcodes) as asked:
+        await shop.post("a.gcode", "b.gcode")
+        await shop.queue.start_or_queue("c d.gcode", None, may_queue=True)
+        await shop.call("start")
+        await shop.becomes("ready")
+        await until(lambda: len(shop.prints) == 2)
+    assert asked
+    assert not any(asked)
+
+
 async def test_jobs_are_taken_out_and_unknown_ids_ignored(shop: Shop) -> None:
     ids = await shop.post("a.gcode", "b.gcode", "c d.gcode")
     shop.told.clear()
@@ -232,6 +250,27 @@ async def test_an_automatic_queue_prints_all_it_has(line: Shop) -> None:
         await line.prints_to("complete", name)
     assert line.prints == ["a.gcode", "b.gcode", "a.gcode"]
     assert (line.state, line.names) == ("ready", [])
+
+
+async def test_a_job_is_started_no_sooner_than_the_delay_after_the_one_before(
+    tmp_path: Path, fake: FakeKlippy
+) -> None:
+    """Then comes the transition's G-code, then the job; `loading` tells of it meanwhile."""
+    delay, loop = 0.4, asyncio.get_running_loop()
+    settings = {
+        "automatic_transition": True,
+        "job_transition_delay": delay,
+        "job_transition_gcode": "CLEAR_BED",
+    }
+    async with running(tmp_path, fake, **settings) as shop:
+        await shop.post("a.gcode")
+        await shop.prints_to("complete", "b.gcode")
+        began = loop.time()
+        assert shop.state == "loading"
+        await until(lambda: fake.scripts)
+        assert loop.time() - began >= delay - 0.02
+        await shop.becomes("ready")
+        assert fake.scripts == ["CLEAR_BED", 'SDCARD_PRINT_FILE FILENAME="a.gcode"']
 
 
 @pytest.mark.parametrize(

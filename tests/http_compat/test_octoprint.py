@@ -1,5 +1,6 @@
 """OctoPrint's API: what its clients read, and what they make a printer do."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,57 @@ async def test_gcode_and_targets_reach_the_printer(files: Filing) -> None:
     assert await say(files, "/api/printer/tool", command="target", targets={"tool7": 200}) == 400
     found = await files.call("printer.objects.query", objects={"extruder": ["target"]})
     assert found["status"]["extruder"]["target"] == 0
+
+
+async def modes(files: Filing) -> tuple[bool, bool, float]:
+    """Whether moves and extrusions are absolute, and the speed."""
+    found = await files.call("printer.objects.query", objects={"gcode_move": None})
+    state = found["status"]["gcode_move"]
+    return state["absolute_coordinates"], state["absolute_extrude"], state["speed"]
+
+
+HEAD, TOOL = "/api/printer/printhead", "/api/printer/tool"
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+async def test_a_move_that_fails_leaves_the_printer_counting_as_before(files: Filing, absolute: bool) -> None:
+    await files.call("printer.gcode.script", script="G90\nM82" if absolute else "G91\nM83")
+    before = await modes(files)
+    assert before[:2] == (absolute, absolute)
+    status, answer, _ = await files.request("POST", HEAD, json={"command": "jog", "x": 5, "speed": 600})
+    assert (status, "Must home axis first" in answer["error"]["message"]) == (400, True)
+    assert await modes(files) == before
+    assert await say(files, TOOL, command="extrude", amount=5, speed=60) == 400
+    assert await modes(files) == before
+    jog = {"command": "jog", "x": 999, "absolute": not absolute}
+    await asyncio.gather(*(say(files, HEAD, **jog) for _ in range(5)))
+    assert await modes(files) == before
+
+
+async def test_the_head_is_not_moved_by_hand_while_it_prints(klippy: Simulator, files: Filing) -> None:
+    await printing(files)
+    for path, command in (
+        (HEAD, {"command": "jog", "x": 5}),
+        (HEAD, {"command": "home", "axes": ["x", "y"]}),
+        (TOOL, {"command": "extrude", "amount": 5}),
+    ):
+        assert await say(files, path, **command) == 409, command
+    klippy.executed.clear()
+    for path, command in (
+        (HEAD, {"command": "feedrate", "factor": 105}),
+        (TOOL, {"command": "flowrate", "factor": 0.95}),
+        (TOOL, {"command": "target", "targets": {"tool0": 190}}),
+        ("/api/printer/bed", {"command": "target", "target": 50}),
+    ):
+        assert await say(files, path, **command) == 204, command
+    assert [line for line in klippy.executed if not line.startswith("G1")] == [
+        "M220 S105",
+        "M221 S95",
+        "SET_HEATER_TEMPERATURE HEATER=extruder TARGET=190",
+        "SET_HEATER_TEMPERATURE HEATER=heater_bed TARGET=50",
+    ]
+    assert await say(files, "/api/job", command="pause", action="pause") == 204
+    assert await say(files, HEAD, command="jog", z=1) == 204
 
 
 async def test_what_clients_ask_at_their_start_is_answered(files: Filing) -> None:

@@ -10,7 +10,7 @@ from bridge.klippy.simulator import Simulator, Timing, write_sample
 from tests.conftest import Running, Start
 from tests.jobs.desk import Desk, desk
 from tests.mqtt.watching import settled
-from tests.wire import Ear
+from tests.wire import Ear, until
 
 FAMILIES = ("print_", "history_", "job_queue_", "klippy_", "emergency_")
 FOR_EVER = "G28\n" + "G1 X200 F600\nG1 X0\n" * 400
@@ -30,16 +30,16 @@ async def klippy(tmp_path: Path) -> AsyncIterator[Simulator]:
         yield simulator
 
 
-def events(mqtt: Ear, bridge: Running, family: str) -> list[str]:
-    """What was told of one family on MQTT: names, and what changed where there is one name for all."""
-    found = [m.json for m in mqtt.on(f"{bridge.name}/event/{family}")]
-    return [_short(one["event"], one["data"]) for one in found]
+def events(mqtt: Ear, bridge: Running) -> list[str]:
+    """What was told on MQTT, in its order: names, and what changed where there is one name for all."""
+    found = [m.json for m in mqtt.on(f"{bridge.name}/event/")]
+    return [_short(one["event"], one["data"]) for one in found if one["event"].startswith(FAMILIES)]
 
 
-def notices(client: Desk, family: str) -> list[str]:
+def notices(client: Desk) -> list[str]:
     """The same on the WebSocket."""
     found = [(name.removeprefix("notify_"), params) for name, params in client.told]
-    return [_short(name, params[0] if params else {}) for name, params in found if name.startswith(family)]
+    return [_short(name, params[0] if params else {}) for name, params in found if name.startswith(FAMILIES)]
 
 
 def _short(name: str, data: dict[str, Any]) -> str:
@@ -52,39 +52,52 @@ def _short(name: str, data: dict[str, Any]) -> str:
     return name
 
 
-HISTORY = [
-    "added 000001 in_progress",
-    "finished 000001 completed",
-    "added 000002 in_progress",
-    "finished 000002 cancelled",
-    "added 000003 in_progress",
-    "finished 000003 error",
-]
 LOADED = ["state_changed loading", "state_changed starting"]
-QUEUE = [
-    "jobs_added ready ['first part', 'second', 'third']",
-    *LOADED,
-    "job_loaded starting ['second', 'third']",
-    "state_changed ready",
-    "state_changed paused",  # the first is complete, and nobody but a person clears the bed
-    *LOADED,
-    "job_loaded starting ['third']",
-    "state_changed ready",
-    "state_changed paused",  # the second was cancelled
-    *LOADED,
-    "job_loaded starting []",
-    "state_changed ready",
+# Stages come one after the other; in a stage each list comes in its order, beside the others: the queue hears
+# of a start by Klippy's answer, the job by Klippy's status.
+EVENING = [
+    [["jobs_added ready ['first part', 'second', 'third']"]],
+    [LOADED],
+    [
+        ["job_loaded starting ['second', 'third']", "state_changed ready"],
+        ["print_started", "added 000001 in_progress"],
+    ],
+    [
+        [
+            "print_paused",
+            "print_resumed",
+            "print_complete",
+            "state_changed paused",  # nobody but a person clears the bed
+            "finished 000001 completed",
+        ]
+    ],
+    [LOADED],
+    [
+        ["job_loaded starting ['third']", "state_changed ready"],
+        ["print_started", "added 000002 in_progress"],
+    ],
+    [["print_cancelled", "state_changed paused", "finished 000002 cancelled"]],
+    [["klippy_disconnected", "klippy_ready"]],
+    [
+        [*LOADED, "job_loaded starting []", "state_changed ready"],
+        ["print_started", "added 000003 in_progress", "print_error", "finished 000003 error"],
+    ],
 ]
-PRINTS = [
-    "print_started",
-    "print_paused",
-    "print_resumed",
-    "print_complete",
-    "print_started",
-    "print_cancelled",
-    "print_started",
-    "print_error",
-]
+WHOLE = [one for stage in EVENING for line in stage for one in line]
+ON_MQTT_ALONE = ("print_",)
+
+
+def sorted_out(told: list[str], *, without: tuple[str, ...] = ()) -> list[str]:
+    """What was told, with what came beside one another in a stage put one line behind the other."""
+    found: list[str] = []
+    for stage in EVENING:
+        lines = [[one for one in line if not one.startswith(without)] for line in stage]
+        size = sum(map(len, lines))
+        now, told = told[:size], told[size:]
+        for line in lines:
+            found += [one for one in now if one in line]
+        found += [one for one in now if not any(one in line for line in lines)]
+    return found + told
 
 
 async def test_an_evening(start: Start, klippy: Simulator, mqtt: Ear) -> None:
@@ -93,17 +106,14 @@ async def test_an_evening(start: Start, klippy: Simulator, mqtt: Ear) -> None:
     assert bridge.bridge.http is not None
     async with desk(bridge.bridge.http.url) as client:
         await spend_the_evening(client, mqtt, bridge)
-        await mqtt.until(lambda: len(events(mqtt, bridge, "history_")) == len(HISTORY))
-        await mqtt.until(lambda: len(events(mqtt, bridge, "job_queue_")) == len(QUEUE))
+        on_the_socket = [one for one in WHOLE if not one.startswith(ON_MQTT_ALONE)]
+        await mqtt.until(lambda: len(events(mqtt, bridge)) >= len(WHOLE))
+        await until(lambda: len(notices(client)) >= len(on_the_socket))
 
-        assert notices(client, "history_") == events(mqtt, bridge, "history_") == HISTORY
-        assert notices(client, "job_queue_") == events(mqtt, bridge, "job_queue_") == QUEUE
-        assert events(mqtt, bridge, "print_") == PRINTS
-        restart = ["klippy_disconnected", "klippy_ready"]
-        assert notices(client, "klippy_") == events(mqtt, bridge, "klippy_") == restart
-        told = [m for m in mqtt.on(f"{bridge.name}/event/") if m.json["event"].startswith(FAMILIES)]
-        assert len(told) == len(HISTORY) + len(QUEUE) + len(PRINTS) + len(restart)
-        assert len({m.json["seq"] for m in told}) == len(told)
+        assert sorted_out(events(mqtt, bridge)) == WHOLE
+        assert sorted_out(notices(client), without=ON_MQTT_ALONE) == on_the_socket
+        numbers = [m.json["seq"] for m in mqtt.on(f"{bridge.name}/event/")]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         record_comes_before_its_event(mqtt, bridge)
         await everything_is_in_the_history(client)
         assert (await client.call("server.job_queue.status"))["queued_jobs"] == []
@@ -115,17 +125,19 @@ async def spend_the_evening(client: Desk, mqtt: Ear, bridge: Running) -> None:
     await client.call("server.job_queue.post_job", filenames=names)
 
     await client.call("server.job_queue.start")
-    await mqtt.message(topics.event("print_started"))
+    await told(mqtt, bridge, "print_started", "added 000001 in_progress", "state_changed ready")
     await client.call("printer.print.pause")
     await mqtt.message(topics.event("print_paused"))
     assert (await client.call("server.history.list"))["jobs"][0]["status"] == "in_progress"
     await client.call("printer.print.resume")
-    await mqtt.message(topics.event("print_complete"))
+    await told(mqtt, bridge, "print_complete", "finished 000001 completed")
 
     await client.call("server.job_queue.start")
-    await mqtt.until(lambda: events(mqtt, bridge, "print_").count("print_started") == 2)
+    await mqtt.until(lambda: events(mqtt, bridge).count("print_started") == 2)
+    await mqtt.until(lambda: events(mqtt, bridge).count("state_changed ready") == 2)
+    await told(mqtt, bridge, "added 000002 in_progress")
     await client.call("printer.print.cancel")
-    await mqtt.message(topics.event("print_cancelled"))
+    await told(mqtt, bridge, "print_cancelled", "finished 000002 cancelled")
     paused = await mqtt.message(topics.queue, where=lambda m: "cancelled" in str(m.json["reason"]))
     assert paused.json["reason"] == "second.gcode ended as 'cancelled'"
     assert [job["file"] for job in paused.json["jobs"]] == ["third.gcode"]
@@ -135,6 +147,10 @@ async def spend_the_evening(client: Desk, mqtt: Ear, bridge: Running) -> None:
     await client.call("server.job_queue.start")
     failed = await mqtt.message(topics.event("print_error"))
     assert "out of range" in failed.json["data"]["message"]
+
+
+async def told(mqtt: Ear, bridge: Running, *wanted: str) -> None:
+    await mqtt.until(lambda: set(wanted) <= set(events(mqtt, bridge)))
 
 
 def record_comes_before_its_event(mqtt: Ear, bridge: Running) -> None:
@@ -157,6 +173,8 @@ async def everything_is_in_the_history(client: Desk) -> None:
     ]
     assert jobs[0]["metadata"]["slicer"] == "PrusaSlicer"
     assert jobs[0]["filament_used"] > 0
+    known = await client.call("server.files.metadata", filename="first part.gcode")
+    assert (known["job_id"], known["print_start_time"]) == ("000001", jobs[0]["start_time"])
     totals = (await client.call("server.history.totals"))["job_totals"]
     assert totals == {
         "total_jobs": 3,

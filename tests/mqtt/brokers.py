@@ -139,7 +139,7 @@ class TinyBroker(Door):
         super().__init__()
         self.hellos: list[Hello] = []
         self.retained: dict[str, bytes] = {}
-        self.patterns: list[str] = []
+        self.patterns: dict[str, int] = {}  # what it is to hear, and the QoS it asked for
         self.heard = b""  # the last messages, one behind the other
         self.speaks_5 = False
         self.close_5 = False  # hang up on MQTT 5 in place of a refusal
@@ -188,9 +188,11 @@ class TinyBroker(Door):
         if kind == SUBSCRIBE:
             at = 2 + (self._level == 5)  # behind the properties, of which there are none
             length = struct.unpack_from(">H", body, at)[0]
-            self.patterns.append(body[at + 2 : at + 2 + length].decode())
+            self.patterns[body[at + 2 : at + 2 + length].decode()] = body[at + 2 + length] & 3
             writer.write(packet(9, body[:2] + b"\x00" * (self._level == 5) + b"\x01"))
         elif kind == UNSUBSCRIBE:
+            at = 4 + (self._level == 5)
+            self.patterns.pop(body[at:].decode())
             writer.write(packet(11, body[:2] + b"\x00\x00" * (self._level == 5)))
         elif kind == PINGREQ:
             writer.write(packet(13, b""))

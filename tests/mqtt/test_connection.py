@@ -1,5 +1,6 @@
 """One loop that never gives up: versions, refusals, passwords, TLS."""
 
+import asyncio
 import logging
 import shutil
 import signal
@@ -11,13 +12,16 @@ from typing import Any
 
 import pytest
 
+from bridge.config import Mqtt
 from bridge.errors import ConfigError
 from bridge.klippy.simulator import Simulator
 from bridge.lifecycle import Backoff
+from bridge.mqtt.link import MqttLink
+from bridge.mqtt.topics import Topics
 from tests.conftest import Running, Start
 from tests.mqtt.brokers import Proxy, TinyBroker
 from tests.mqtt.certificates import Authority
-from tests.wire import Ear, Mosquitto, ear, free_port, until
+from tests.wire import HOST, Ear, Mosquitto, ear, free_port, until
 
 QUICK = {"homeassistant": {"enabled": False}}
 
@@ -62,6 +66,23 @@ async def test_the_version_that_was_refused_is_not_asked_for_again_at_once(
         tiny.cut()
         await until(lambda: bridge.bridge.mqtt.reconnects == 1)
         assert tiny.levels == [5, 4, 4]
+
+
+async def test_mqtt_5_is_tried_again_a_day_later() -> None:
+    """The broker may have been updated; its clock is the test's, its link the real one."""
+    now = 1000.0
+    async with TinyBroker() as tiny:
+        link = MqttLink(Mqtt(host=HOST, port=tiny.port), Topics("daily", "ha"), "daily", clock=lambda: now)
+        running = asyncio.ensure_future(link.run())
+        await until(lambda: link.up)
+        assert tiny.levels == [5, 4]
+        for passed, levels in ((86_399.0, [5, 4, 4]), (2.0, [5, 4, 4, 5, 4])):
+            now += passed
+            tiny.cut()
+            await until(lambda levels=levels: len(tiny.levels) == len(levels) and link.up)
+            assert tiny.levels == levels
+        running.cancel()
+        await asyncio.wait([running])
 
 
 async def test_two_immediate_closes_are_a_refusal_of_the_version(start: Start, klippy: Simulator) -> None:

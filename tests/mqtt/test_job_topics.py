@@ -11,7 +11,7 @@ from bridge.klippy.simulator import write_sample
 from tests.conftest import Running, Start
 from tests.klippy.fake_klippy import FakeKlippy, fake_klippy
 from tests.mqtt.brokers import Proxy
-from tests.mqtt.watching import settled
+from tests.mqtt.watching import events, settled
 from tests.wire import Ear, Heard, Mosquitto, until
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -121,6 +121,25 @@ async def test_a_shutdown_is_offline_first_then_the_record_then_the_event(
     assert mqtt.latest(bridge.topics.job_last).json["result"] == "klippy_shutdown"
 
 
+async def test_a_klippy_that_dies_in_a_print_is_told_and_the_job_ends_when_it_is_back_without_it(
+    bridge: Running, fake: FakeKlippy, mqtt: Ear
+) -> None:
+    fake.push(print_stats={**PRINTING, "total_duration": 25.0})
+    await mqtt.message(bridge.topics.job_current, where=described)
+    await fake.stop()
+    assert (await mqtt.message(bridge.topics.event("klippy_disconnected"))).json["data"] == {}
+    assert mqtt.latest(bridge.topics.availability).payload == b"offline"
+    assert mqtt.latest(bridge.topics.job_last) is None  # it may come back with the print
+    fake.info["process_id"] += 1
+    fake.push(print_stats={"state": "standby", "filename": "", "total_duration": 0.0})
+    await fake.start()
+    record = (await mqtt.message(bridge.topics.job_last)).json
+    assert (record["file"], record["result"], record["elapsed"]) == (NAME, "klippy_disconnect", 25.0)
+    assert record["error"] == "The connection to Klippy was lost"
+    await mqtt.message(bridge.topics.event("klippy_ready"))
+    assert events(mqtt, bridge) == ["print_started", "klippy_disconnected", "klippy_ready"]
+
+
 async def test_the_picture_stays_until_the_next_job_and_is_empty_where_there_is_none(
     bridge: Running, fake: FakeKlippy, mqtt: Ear, tmp_path: Path
 ) -> None:
@@ -148,7 +167,7 @@ async def test_everything_survives_a_restart_of_bridge_and_broker(
     await mqtt.message(first.topics.event("print_started"))
     fake.push(print_stats={"state": "cancelled", "total_duration": 9.0})
     record = await mqtt.message(first.topics.job_last, where=lambda m: m.json["slicer_estimate"])
-    first.stop.set()
+    await first.end()
     await mqtt.message(first.topics.status, where=lambda m: m.json["server"] == "offline")
     mqtt.forget()
     second = await start(instance="lasting")
@@ -165,7 +184,7 @@ async def test_a_restart_in_a_print_changes_nothing_of_the_last_job(
     fake.push(print_stats=PRINTING)
     running = await mqtt.message(first.topics.job_current, where=described)
     await mqtt.message(first.topics.event("history_changed"))
-    first.stop.set()
+    await first.end()
     await mqtt.message(first.topics.status, where=lambda m: m.json["server"] == "offline")
     mqtt.forget()
     fake.push(print_stats={"total_duration": 30.0})

@@ -3,7 +3,10 @@
 import asyncio
 import time
 
+from bridge.klippy.frames import encode
+from bridge.mqtt.inlet import AT_ONCE, WAITING
 from tests.conftest import Running
+from tests.klippy.fake_klippy import SILENT, fake_klippy
 from tests.wire import Ear, Mosquitto, ear
 
 READY = {"jsonrpc": "2.0", "method": "server.info", "id": 1}
@@ -124,6 +127,18 @@ async def test_equal_correlated_requests_run_once(bridge: Running, mqtt: Ear, kl
     await mqtt.say(bridge.topics.request, script, qos=0, ResponseTopic=mine, CorrelationData=b"b")
     await mqtt.until(lambda: len(mqtt.on(mine)) == 3)
     assert list(klippy.executed).count("M117 twin") == 2
+
+
+async def test_a_request_that_came_too_late_is_refused_each_time(bridge: Running, mqtt: Ear, klippy) -> None:
+    params = {"script": "M117 late", "mqtt_expires": time.time() - 1}
+    script = {"jsonrpc": "2.0", "method": "printer.gcode.script", "params": params, "id": 4}
+    mine = f"mine/{bridge.name}"
+    for _ in range(2):
+        await mqtt.say(bridge.topics.request, script, ResponseTopic=mine, CorrelationData=b"late")
+    answers = await mqtt.until(lambda: (a := mqtt.on(mine)) and len(a) == 2 and a)
+    assert [(a.json["id"], a.json["error"]["code"]) for a in answers] == [(4, 504)] * 2
+    assert [a.properties.CorrelationData for a in answers] == [b"late"] * 2
+    assert list(klippy.executed) == []
 
 
 async def test_equal_timestamps_are_repeats_of_one_client_only(bridge: Running, mqtt: Ear, klippy) -> None:
@@ -270,6 +285,55 @@ async def test_a_quick_request_overtakes_scripts_that_wait(bridge: Running, mqtt
     await mqtt.say(f"{bridge.topics.request}/quick", READY)
     await mqtt.message(bridge.topics.client_response("quick"))
     assert mqtt.on(bridge.topics.client_response("slow")) == []
+
+
+async def test_requests_that_wait_behind_g_code_keep_nobody_else_waiting(tmp_path, start, mqtt: Ear) -> None:
+    """Klippy answers those about end stops when the script that runs has ended; a hundred of them wait."""
+    async with fake_klippy(tmp_path) as fake:
+        bridge = await start(homeassistant={"enabled": False})
+        fake.answers["query_endstops/status"] = lambda _params: SILENT
+        for number in range(100):
+            await mqtt.say(
+                f"{bridge.topics.request}/slow",
+                {"jsonrpc": "2.0", "method": "printer.query_endstops.status", "id": number},
+                qos=0,
+            )
+        await mqtt.say(f"{bridge.topics.request}/quick", READY)
+        await mqtt.message(bridge.topics.client_response("quick"))
+        assert mqtt.on(bridge.topics.client_response("slow")) == []
+
+
+async def test_at_most_a_thousand_requests_wait_and_the_next_is_told_so(tmp_path, start, mqtt: Ear) -> None:
+    """64 are under way; what they ask of Klippy is not answered until all have come."""
+    async with fake_klippy(tmp_path) as fake:
+        bridge = await start(homeassistant={"enabled": False})
+        fake.answers["gcode/help"] = lambda _params: SILENT
+        before = len(fake.requests)
+
+        def asked() -> list[dict[str, object]]:
+            return [one for one in fake.requests[before:] if one["method"] == "gcode/help"]
+
+        async def told(count: int) -> dict[object, int | None]:
+            """The codes of so many answers, in their order."""
+            answers = bridge.topics.client_response("many")
+            heard = await mqtt.until(lambda: len(mqtt.on(answers)) >= count and mqtt.on(answers))
+            return {one.json["id"]: one.json.get("error", {}).get("code") for one in heard}
+
+        for number in range(AT_ONCE + WAITING + 3):
+            request = {"jsonrpc": "2.0", "method": "printer.gcode.help", "id": number}
+            await mqtt.say(f"{bridge.topics.request}/many", request, qos=0)
+        last = [AT_ONCE + WAITING + number for number in range(3)]
+        assert await told(3) == dict.fromkeys(last, 503)
+        assert len(asked()) == AT_ONCE
+        assert bridge.bridge.inlet.depth == AT_ONCE + WAITING
+        mqtt.forget()
+        del fake.answers["gcode/help"]
+        for one in asked():
+            fake.send(encode({"id": one["id"], "result": {}}))
+        answered = await told(AT_ONCE + WAITING)
+        assert answered == dict.fromkeys(range(AT_ONCE + WAITING))
+        assert list(answered) == list(range(AT_ONCE + WAITING))
+        assert bridge.bridge.inlet.depth == 0
 
 
 async def test_scripts_reach_klippy_in_the_order_sent(bridge: Running, mqtt: Ear, klippy) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -104,6 +106,51 @@ async def test_a_wrong_password_is_an_error_that_says_so_once(
         said = [r for r in caplog.records if "power device plug" in r.getMessage()]
         assert len(said) == 1
         assert PASSWORD not in caplog.text
+
+
+SECRETS = {one for text in (PASSWORD, TOKEN, "s3cret-query") for one in (text, quote(text), quote_plus(text))}
+
+
+def every_kind(port: int, **more: object) -> dict[str, dict[str, object]]:
+    """A plug of each make at one address, and one of its own, whose secret is in its addresses."""
+    own = f"http://me:{TOKEN}@127.0.0.1:{port}/relay?pwd=s3cret-query"
+    plug = Vendor(vendors.generic)
+    plug.port = port
+    plugs = {preset: settings(plug, preset, poll=30, **more) for preset in HTTP_PRESETS}
+    generic = {"type": "http", "on_url": own, "off_url": own, "status_url": own, "poll": 30, **more}
+    return {**plugs, "generic": generic}
+
+
+async def in_error(bridge: Running, mqtt: Ear) -> str:
+    """All that is told of devices none of which can be understood."""
+    told = []
+    for name, device in bridge.bridge.surroundings.rack.devices.items():
+        message = await mqtt.message(bridge.topics.power(name), where=lambda m: m.json["state"] == "error")
+        with pytest.raises(Refused) as caught:
+            await switch(bridge, "on", name)
+        told += [message.payload.decode(), str(caught.value), device.reason or ""]
+    return "\n".join(told)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (vendors.repeating, "it says 'no such page"),
+        (vendors.circling, "127.0.0.1 cannot be reached: it sends us from one address to the next"),
+        (None, "127.0.0.1 cannot be reached: its answer is no HTTP"),
+    ],
+)
+async def test_what_a_plug_answers_publishes_no_secret(
+    answer: Any, reason: str, start: Start, mqtt: Ear, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with vendor(answer) if answer else vendors.garbling() as found:
+        port = found if isinstance(found, int) else found.port
+        more = {"state_template": "{{ value }}"} if answer is vendors.repeating else {}
+        bridge = await start(power=every_kind(port, **more), wait=False)
+        told = await in_error(bridge, mqtt)
+    said = "\n".join(r.getMessage() for r in caplog.records)  # before the log masks what it knows
+    assert reason in told
+    assert [secret for secret in SECRETS if secret in told + said] == []
 
 
 @pytest.mark.torture

@@ -59,8 +59,7 @@ async def test_the_spool_in_use_is_set_cleared_kept_and_told(
     }
     status = {"spoolman_connected": True, "pending_reports": [], "spool_id": 1}
     assert await call(bridge, "server.spoolman.status") == status
-    bridge.stop.set()
-    await until(lambda: not bridge.bridge.mqtt.up)
+    await bridge.end()
     again = await start(spoolman=options(keeper), instance="spools2")
     assert await call(again, "server.spoolman.get_spool_id") == {"spool_id": 1}
     assert await call(again, "server.spoolman.post_spool_id", spool_id=None) == {"spool_id": None}
@@ -104,8 +103,7 @@ async def test_what_is_used_while_spoolman_is_away_is_kept_over_a_restart_of_bot
     (report,) = status["pending_reports"]
     assert report["spool_id"] == 2
     assert report["filament_used"] == pytest.approx(used, abs=2.0)
-    bridge.stop.set()
-    await until(lambda: not bridge.bridge.mqtt.up)
+    await bridge.end()
     await keeper.start()
     again = await start(spoolman=options(keeper), instance="spools3")
     await until(lambda: keeper.reports)

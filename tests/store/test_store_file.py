@@ -33,6 +33,25 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.parametrize("how", ["new", "again", "restored"])
+async def test_a_commit_is_on_the_disk_when_it_is_answered(tmp_path, how):
+    """WAL alone would lose the last commits with the power: SQLite is told to wait for the disk at each."""
+    path = tmp_path / "bridge.db"
+    if how != "new":
+        await filled(path)
+    if how == "restored":
+        path.write_bytes(b"scribbled over")
+    async with Store(path) as store:
+
+        def settings(db):
+            return [
+                db.rows.connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("journal_mode", "synchronous")
+            ]
+
+        assert await store.read(settings) == ["wal", 2]  # FULL
+
+
 async def filled(path, count=30):
     """A closed database of so many documents; what they are."""
     async with Store(path) as store:

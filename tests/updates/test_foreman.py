@@ -85,9 +85,12 @@ async def test_nothing_is_updated_while_a_job_prints(
         with pytest.raises(Refused, match="while a job is printing or paused") as caught:
             await call(bridge, method, **params)
         assert caught.value.code == 409
-    await mqtt.say(bridge.topics.control("update_fluidd"), "PRESS")
-    rejected = await mqtt.message(bridge.topics.event("control_rejected"))
-    assert "while a job is printing" in rejected.json["data"]["reason"]
+    for key in ("update_fluidd", "update_refresh"):
+        await mqtt.say(bridge.topics.control(key), "PRESS")
+        rejected = await mqtt.message(
+            bridge.topics.event("control_rejected"), where=lambda m, k=key: m.json["data"]["control"] == k
+        )
+        assert "while a job is printing" in rejected.json["data"]["reason"]
     told = await call(bridge, "machine.update.status", refresh=True)  # ignored, and answered at once
     assert told["version_info"]["fluidd"]["remote_version"] == "?"
     assert (host.asked, version(tmp_path)) == ([], "v1")
@@ -233,6 +236,59 @@ async def test_home_assistant_shows_it_and_its_button_begins_it(
     await mqtt.message(topic, where=lambda one: one.json["in_progress"])
     await mqtt.message(topic, where=lambda one: one.json["installed_version"] == "v2")
     assert version(tmp_path) == "v2"
+    printer = await mqtt.message(bridge.topics.device(bridge.bridge.identity.unique))
+    assert [one for one in printer.json["cmps"].values() if found["command_topic"] in one.values()] == []
+
+
+async def test_without_the_right_an_update_is_shown_and_has_no_button(
+    start: Start, host: ReleaseHost, tmp_path: Path, mqtt: Ear
+) -> None:
+    bridge = await begun(start, host, tmp_path)
+    device = await mqtt.message(bridge.topics.device(f"{bridge.bridge.identity.unique}_host"))
+    assert faults(device.json) == []
+    (found,) = (one for one in expanded(device.json)["components"].values() if one["platform"] == "update")
+    assert found["state_topic"] == bridge.topics.update("fluidd")
+    assert "command_topic" not in found
+    assert b"update_refresh" not in device.payload
+
+
+async def test_a_button_looks_for_what_is_new_one_look_at_a_time(
+    start: Start, host: ReleaseHost, tmp_path: Path, mqtt: Ear
+) -> None:
+    go_on = asyncio.Event()
+
+    async def serve(_request: web.Request, content: bytes) -> web.Response:
+        await go_on.wait()
+        return web.Response(body=content)
+
+    bridge = await begun(start, host, tmp_path, mqtt={"allow": ["read", "control", "admin"]})
+    device = await mqtt.message(bridge.topics.device(f"{bridge.bridge.identity.unique}_host"))
+    (button,) = (
+        one for one in expanded(device.json)["components"].values() if one["name"] == "Check for updates"
+    )
+    assert (button["platform"], button["entity_category"]) == ("button", "diagnostic")
+    await component(bridge, "fluidd")  # the first look, at what is here, is over
+    host.talks.clear()
+    topic, rejected = bridge.topics.update("fluidd"), bridge.topics.event("control_rejected")
+    for _ in range(3):
+        await call(bridge, "printer.control.set", control="update_refresh")
+    await mqtt.say(button["command_topic"], "PRESS")
+    await mqtt.say(bridge.topics.control("nobody"), "PRESS")
+    assert (await mqtt.message(rejected)).json["data"]["control"] == "nobody"  # the one before was taken
+    host.talks.set()
+    await mqtt.message(topic, where=lambda one: one.json["latest_version"] == "v2")
+    await until(lambda: bridge.bridge.below.upkeep.foreman.at_work is None)
+    assert host.questions == 1
+    mqtt.forget()
+    host.serve = serve
+    await call(bridge, "printer.control.set", control="update_fluidd")
+    await until(lambda: bridge.bridge.below.upkeep.foreman.busy)
+    await mqtt.say(button["command_topic"], "PRESS")
+    assert "Wait for the end of 'fluidd'" in (await mqtt.message(rejected)).json["data"]["reason"]
+    go_on.set()
+    await mqtt.message(topic, where=lambda one: one.json["installed_version"] == "v2")
+    await mqtt.say(button["command_topic"], "PRESS")
+    await until(lambda: host.questions >= 2)
 
 
 async def test_buttons_wait_for_their_turn(
@@ -357,21 +413,24 @@ def test_a_mistake_in_the_configuration_names_its_path(tmp_path: Path) -> None:
 
 
 async def test_a_disk_that_takes_its_time_keeps_nobody_else_waiting(
-    start: Start, host: ReleaseHost, tmp_path: Path
+    start: Start, host: ReleaseHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bridge = await begun(start, host, tmp_path)
     await component(bridge, "fluidd")
-    folder = bridge.bridge.folders.own / "updates"
-    folder.mkdir(exist_ok=True)
-    os.mkfifo(folder / "memory.new")  # it cannot be opened before somebody reads it
-    reader = threading.Timer(0.6, lambda: (folder / "memory.new").open("rb").close())
-    reader.start()
+    at_once, slow = os.fsync, threading.Event()
+
+    def after_a_while(descriptor: int) -> None:
+        slow.set()
+        time.sleep(0.6)
+        at_once(descriptor)
+
+    monkeypatch.setattr(os, "fsync", after_a_while)
     longest = 0.0
     asked = asyncio.ensure_future(call(bridge, "machine.update.refresh"))
     while not asked.done():
         begin = time.monotonic()
         await asyncio.sleep(0.01)
         longest = max(longest, time.monotonic() - begin)
-    reader.join()
-    await asyncio.wait((asked,))  # whether such a thing can be written does not matter here
+    await asked
+    assert slow.is_set()
     assert longest < 0.4

@@ -175,9 +175,7 @@ async def test_what_a_strip_is_at_the_start_is_an_option(start: Start, strip: Ht
 async def test_a_strip_is_what_it_was_when_that_is_wanted(start: Start, strip: HttpWled, mqtt: Ear) -> None:
     bridge = await known(await start(wled=settings(strip, restore=True), wait=False))
     await set_strip(bridge, "on", brightness=99, color="010203")
-    await until(lambda: bridge.bridge.companions.strips.get("lights").kept)
-    bridge.stop.set()
-    await until(lambda: not bridge.bridge.mqtt.up)
+    await bridge.end()
     strip.state |= {"on": False, "bri": 1}  # it had no power
     await known(await start(wled=settings(strip, restore=True), wait=False, instance="again"), "on")
     assert (strip.state["bri"], strip.state["seg"][0]["col"]) == (99, [[1, 2, 3]])

@@ -218,6 +218,17 @@ async def test_a_script_runs_beside_a_print_and_each_line_stays_whole(tmp_path: 
         assert [line for line in one.firmware.executed if line in set(SLOW)] == SLOW
 
 
+async def test_a_state_that_comes_back_beside_a_print_leaves_the_extruder_s_count_alone(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path) as one:
+        await one.print(moves(3000))
+        await one.script("SAVE_GCODE_STATE NAME=a\nM83\nRESTORE_GCODE_STATE NAME=a")
+        await one.ends()
+        assert "M82" in one.firmware.executed
+        assert [line for line in one.firmware.executed if line.startswith("G92")] == []
+
+
 @pytest.mark.parametrize("value", ["a\nM112", "a\rM112", 'a" \nM112', "a\x0bM112\x00"])
 async def test_a_value_never_becomes_a_second_line(value: str, tmp_path: Path) -> None:
     async with bench(tmp_path) as one:

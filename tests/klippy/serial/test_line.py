@@ -163,10 +163,19 @@ async def test_a_printer_that_has_stopped_for_a_failed_probe_takes_no_more_lines
         ("SET_GCODE_OFFSET Z=0.1\nSET_GCODE_OFFSET Z_ADJUST=-0.05", ["M290 Z0.100", "M290 Z-0.050"]),
         ("SET_VELOCITY_LIMIT VELOCITY=150 ACCEL=900", ["M203 X150 Y150", "M204 S900"]),
         ("SET_FILAMENT_SENSOR SENSOR=filament ENABLE=0", []),
+        (
+            "G1 F900\nSAVE_GCODE_STATE NAME=a\nG91\nM83\nG1 E1 F300\nRESTORE_GCODE_STATE NAME=a",
+            ["G1 F900", "G91", "M83", "G1 E1 F300", "G92 E0.00000", "G90", "M82", "G1 F900"],
+        ),
+        (
+            "G28\nSAVE_GCODE_STATE\nG1 X5 F900\nRESTORE_GCODE_STATE MOVE=1",
+            ["G28", "G1 X5 F900", "G90", "G1 X0.000 Y0.000 F6000", "G1 Z0.000 F600",
+             "G92 E0.00000", "G90", "M82", "G1 F1500"],
+        ),
         ("N7 G4 P1*12 ; wait", ["G4 P1"]),
         ("M110 N5\nG4 P1", ["G4 P1"]),
     ],
-)
+)  # fmt: skip
 async def test_klippers_commands_become_the_printers(script: str, sent: list[str], tmp_path: Path) -> None:
     async with bench(tmp_path) as one:
         await one.script(script)
@@ -181,6 +190,7 @@ async def test_klippers_commands_become_the_printers(script: str, sent: list[str
         ("SET_HEATER_TEMPERATURE HEATER=oven TARGET=1", "not valid for HEATER"),
         ("SET_HEATER_TEMPERATURE TARGET=1", "missing HEATER"),
         ('SET_DISPLAY_TEXT MSG="open', "Malformed command"),
+        ("RESTORE_GCODE_STATE NAME=b", "Unknown g-code state: b"),
         ("G1 " + "X1 " * 50, "longer than the printer's buffer"),
     ],
 )
