@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiohttp import web
 
@@ -204,10 +205,18 @@ def stalling(upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return upstream
 
 
+def _is_git_at(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return "git" in process.name() and str(folder) in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
 @pytest.mark.parametrize(
     ("moment", "is_new"),
     [
         ("", False),
+        pytest.param("its git goes on", False, marks=pytest.mark.torture),
         pytest.param("ctypes.dlsym renameat2", False, marks=pytest.mark.torture),
         pytest.param("os.rename .previous", True, marks=pytest.mark.torture),
     ],
@@ -218,17 +227,19 @@ async def test_a_repository_that_is_cloned_anew_stays_as_it_was_until_the_new_on
     settings = {"type": "git_repo", "path": str(stalling.clone)}
     before = contents(stalling.clone)
     victim = Victim(settings, tmp_path, verb="recover", moment=moment)
-    if moment:
+    one = component(settings, tmp_path, outgoing)
+    if moment.startswith(("os.", "ctypes.")):
         await victim.begin()
         assert await victim.died()
+        await one.heal()
     else:  # in the middle of git's own work
         (state / "hold").touch()
         await victim.begin()
         await stalled(victim, state / "stalled")
-        await victim.kill(all_of_it=True)
+        await victim.kill(all_of_it=not moment)
+        await one.heal()
         (state / "hold").unlink()
-    one = component(settings, tmp_path, outgoing)
-    await one.heal()
+        await until(lambda: not any(_is_git_at(each, tmp_path) for each in psutil.process_iter()))
     assert (contents(stalling.clone) == before) is not is_new
     assert left_over(tmp_path) == []
     await one.recover(quiet, hard=True)
