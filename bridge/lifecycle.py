@@ -155,7 +155,7 @@ class Crew:
                 waiting.set_result(work)
                 return True
         member = self._group.create_task(self._member(work))
-        member.add_done_callback(lambda _member: work.close())  # one that is ended before it began has not
+        member.add_done_callback(lambda _member: work.close())  # it may be cancelled before its first step
         return True
 
     async def _member(self, work: Coroutine[Any, Any, None]) -> None:

@@ -1,6 +1,5 @@
 """Python packages and the packages of the system: pip, apt-get and pkcon that know what tests tell them."""
 
-import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -46,7 +45,7 @@ case "$*" in
   *get-updates*) [ -e "$STATE/upgraded" ] && { echo "There are no updates available at this time." >&2; exit 5; }
     printf 'Getting updates\nResults:\n Security     \tlibc6-2.36-9+deb12u4.arm64 (debian)\tGNU C Library\n'
     printf ' Bug fix      \ttzdata-2025b-0.all (debian)\tzones\n';;
-  *update*) touch "$STATE/upgraded"; echo "Updated packages";;
+  *update*) while [ -e "$STATE/hold" ]; do sleep 0.05; done; touch "$STATE/upgraded"; echo "Updated packages";;
 esac
 """
 
@@ -223,17 +222,24 @@ async def test_an_upgrade_goes_on_when_the_bridge_ends(start: Start, machine: Ma
     await until((machine.state / "upgraded").exists)
 
 
+def packagekit(folder: Path, patch: pytest.MonkeyPatch, *, installed: bool = True) -> Machine:
+    """A machine without apt."""
+    tools = folder / "tools"
+    tools.mkdir()
+    for name in ("sh", "touch", "sleep", "git", "mosquitto"):
+        if (found := shutil.which(name)) is not None:
+            (tools / name).symlink_to(found)
+    patch.setenv("PATH", str(tools))
+    machine = Machine(folder, patch)
+    if installed:
+        machine.program("pkcon", PKCON)
+    return machine
+
+
 async def test_packagekit_does_it_where_there_is_no_apt(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("sh", "touch", "git", "mosquitto"):
-        if (found := shutil.which(name)) is not None:
-            (tools / name).symlink_to(found)
-    monkeypatch.setenv("PATH", str(tools))
-    machine = Machine(tmp_path, monkeypatch)
-    monkeypatch.setenv("PATH", os.environ["PATH"].rpartition(":")[0] + f":{tools}")
+    machine = packagekit(tmp_path, monkeypatch, installed=False)
     bridge = await start(updates={"system": True}, wait=False)
     assert "neither apt-get nor pkcon" in (await component(bridge, "system"))["warnings"][0]
     await bridge.end()
