@@ -7,7 +7,7 @@ from bridge import __version__
 from bridge.announcements.board import Board
 from bridge.announcements.reader import Reader
 from bridge.below import Below
-from bridge.config import Config
+from bridge.config import Config, Discretion
 from bridge.errors import BridgeError
 from bridge.gcode.library import Library
 from bridge.handlers.announcements import Announcements
@@ -127,7 +127,7 @@ class Companions:
         self.parts.append(self.desk)
 
     def _strips(self, house: House, outgoing: Outgoing) -> None:
-        self.strips = Strips(self._config.wled, outgoing, house.store)
+        self.strips = Strips(self._config.wled, outgoing, house.store, Discretion(self._config))
         self._controls = house.controls
         for strip in self.strips.all.values():
             strip.changed.connect(lambda _strip: house.controls.refresh())

@@ -15,10 +15,11 @@ from bridge.config.options import (
     Stores,
     Tls,
 )
-from bridge.config.secrets import hidden, masked, secrets_of
+from bridge.config.secrets import Discretion, hidden, masked, secrets_of
 
 __all__ = [
     "Config",
+    "Discretion",
     "FileRoot",
     "Files",
     "HomeAssistant",

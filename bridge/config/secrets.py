@@ -74,6 +74,19 @@ def secrets_of(value: object, name: str = "") -> set[str]:
     return told.union(*(secrets_of(item, name) for name, item in named))
 
 
+class Discretion:
+    """Takes out of a text what a configuration keeps secret, and what calls itself so."""
+
+    def __init__(self, config: object) -> None:
+        self._known = sorted(secrets_of(config), key=len, reverse=True)  # one may be a part of another
+
+    def __call__(self, text: str) -> str:
+        """The text without them."""
+        for secret in self._known:
+            text = text.replace(secret, HIDDEN)
+        return hidden(text)
+
+
 def _inside(text: str) -> set[str]:
     """Secrets within an address or a body; of a login the password alone, too."""
     logins = LOGIN_IN_URL.findall(text)

@@ -33,14 +33,20 @@ class Device:
     """A device by its name in the configuration."""
 
     def __init__(
-        self, name: str, settings: PowerDevice, link: Link, busy: Callable[[], bool], backoff: Backoff
+        self,
+        name: str,
+        settings: PowerDevice,
+        link: Link,
+        busy: Callable[[], bool],
+        backoff: Backoff,
+        hide: Callable[[str], str],
     ) -> None:
         self.changed: Signal[Device] = Signal(f"power of {name}")
         self.switched: Signal[Device] = Signal(f"{name} switched")  # by hand, too; not what was found so
         self.name, self.settings, self.kind = name, settings, kind(settings)
         self.state: State = "init"
         self.reason: str | None = None  # of an error
-        self._link, self._busy, self._backoff = link, busy, backoff
+        self._link, self._busy, self._backoff, self._hide = link, busy, backoff, hide
         self._turn = asyncio.Lock()
         self._first = asyncio.Event()
         self._known: State | None = None  # on or off, what it was when that was last known
@@ -103,7 +109,7 @@ class Device:
         if not told:
             log.debug("the power device %s raised", self.name, exc_info=error)
         quiet = "it does not answer" if isinstance(error, TimeoutError) else type(error).__name__
-        self._become("error", (str(error) if told else "") or quiet)
+        self._become("error", (self._hide(str(error)) if told else "") or quiet)
 
     def _become(self, state: State, reason: str | None = None) -> None:
         if (state, reason) == (self.state, self.reason):

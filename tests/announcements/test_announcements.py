@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 
 from bridge.announcements.feeds import parse
+from bridge.announcements.reader import Reader
 from bridge.errors import ConfigError, Unprocessable
 from tests.conftest import Running, Start
 from tests.ha_discovery.rendering import render
@@ -241,6 +242,24 @@ async def test_a_feed_that_is_no_json_hurts_nobody(start: Start, feed: Feed, con
     feed.content = RSS
     await call(bridge, "server.announcements.update")
     assert len(await listed(bridge)) == 2
+
+
+async def test_a_client_s_feed_is_read_from_nowhere_as_long_as_no_address_is_configured(
+    start: Start, feed: Feed, caplog: pytest.LogCaptureFixture
+) -> None:
+    bridge = await filled(start, feed)  # the configured one has its own
+    await call(bridge, "server.announcements.post_feed", name="of-a-client")
+    asked = len(feed.asked)
+    reader = next(one for one in bridge.bridge.companions.parts if isinstance(one, Reader))
+    assert [reader._address(name) for name in ("klipper-bridge", "of-a-client", "news")] == [
+        None,
+        None,
+        f"{feed.url}/news.xml",
+    ]
+    updated = await call(bridge, "server.announcements.update")
+    assert {one["feed"] for one in updated["entries"]} == {"news"}
+    assert feed.asked[asked:] == ["/news.xml"]
+    assert "of-a-client" not in caplog.text
 
 
 async def test_clients_add_and_remove_feeds(start: Start, feed: Feed) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from bridge.config import convert, masked
 from bridge.errors import ConfigError
+from bridge.outgoing import Outgoing
+from bridge.power.http import HttpPlug
 from bridge.power.http_presets import HTTP_PRESETS
 from tests.conftest import Running, Start
 from tests.power import vendors
@@ -69,6 +71,41 @@ async def test_each_preset_understands_its_vendor(start: Start) -> None:
 
 def test_every_preset_is_tried() -> None:
     assert ANSWERS.keys() == HTTP_PRESETS.keys()
+
+
+# preset -> where it is asked for its state with `output: "2"`, and where with nothing said but what it needs
+ADDRESSES = {
+    "tasmota": ("http://h/cm?cmnd=Power2", "http://h/cm?cmnd=Power"),
+    "shelly_gen1": ("http://h/relay/2", "http://h/relay/0"),
+    "shelly_gen2": ("http://h/rpc/Switch.GetStatus?id=2", "http://h/rpc/Switch.GetStatus?id=0"),
+    "homeassistant": ("http://h:8123/api/states/d%201", "http://h:8123/api/states/d%201"),
+    "homeseer": ("http://h/JSON?request=getstatus&ref=d%201",) * 2,
+    "loxone": ("http://h/jdev/sps/io/d%201",) * 2,
+    "domoticz": ("http://h:8080/json.htm?type=command&param=getdevices&rid=d%201",) * 2,
+    "hue": ("http://h/api/t/lights/d%201",) * 2,
+    "hue_group": ("http://h/api/t/groups/d%201",) * 2,
+    "smartthings": ("http://h/v1/devices/d%201/components/main/capabilities/switch/status",) * 2,
+}
+
+
+def asked_at(preset: str, **options: str) -> str:
+    plug = {"type": "http", "preset": preset, "address": "h", "device": "d 1", "token": "t", **options}
+    (made,) = convert({"power": {"plug": plug}}, "x").power.values()
+    return HttpPlug(Outgoing(), made, "power.plug")._status.url
+
+
+@pytest.mark.parametrize("preset", HTTP_PRESETS)
+def test_each_preset_has_its_vendor_s_port_and_counts_its_relays(preset: str) -> None:
+    assert (asked_at(preset, output="2"), asked_at(preset)) == ADDRESSES[preset]
+    assert asked_at(preset, address="h:81").startswith("http://h:81/")
+    assert asked_at(preset, address="https://h").startswith("https://h")
+
+
+async def test_one_relay_of_several_is_switched(start: Start) -> None:
+    async with vendor(vendors.tasmota) as plug:
+        bridge = await start(power={"plug": settings(plug, "tasmota", output="2", poll=60)}, wait=False)
+        assert await switch(bridge, "on") == "on"
+    assert any(one.startswith("GET /cm?cmnd=Power2%20on&user=") for one in plug.asked)
 
 
 async def test_any_other_plug_is_spoken_to_by_its_own_addresses(start: Start) -> None:
