@@ -165,8 +165,8 @@ async def test_what_cannot_be_done_is_refused_and_nothing_is_sent(
 
 async def test_the_printer_commands_its_host(tmp_path: Path) -> None:
     async with bench(tmp_path, speed=40) as one:
-        lines = [f"G1 X{x} F6000" for x in (200, 1) * 200]
-        await one.print(lines)
+        short, long = ([f"G1 X{x} F6000" for x in pair] for pair in ((40, 1), (200, 1)))
+        await one.print([*short * 60, "M600", *long * 200])
         await until(lambda: len(one.firmware.executed) > 10)
         one.firmware.say("//action:pause")
         await until(lambda: one.link._life.job.is_paused)
@@ -175,11 +175,13 @@ async def test_the_printer_commands_its_host(tmp_path: Path) -> None:
         assert (await one.look("display_status"))["message"] == "All is well"
         one.firmware.say("//action:resume")
         await until(lambda: one.stats.state == "printing")
-        one.firmware.say("//action:out_of_filament T0", "//action:paused")
-        await until(lambda: one.stats.state == "paused")
+        await until(lambda: one.stats.state == "paused")  # by M600: it stands still until somebody presses
+        one.firmware.say("//action:out_of_filament T0")
+        await until(lambda: "// action:out_of_filament T0" in one.said)
         assert not (await one.look("filament_switch_sensor filament"))["filament_detected"]
-        one.firmware.say("//action:resumed")
+        one.firmware.press()
         await until(lambda: one.stats.state == "printing")
+        await until(lambda: "// action:resumed" in one.said)
         assert (await one.look("filament_switch_sensor filament"))["filament_detected"]
         one.firmware.say("//action:cancel")
         await until(lambda: one.stats.state == "cancelled")
