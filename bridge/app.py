@@ -167,7 +167,7 @@ class Bridge:
         self.job_topics = MqttJob(
             self.mqtt, self.topics, self.tracker, self.ledger, self.library, self.outlet.retain_job
         )
-        self.events = MqttEvents(self.mqtt, self.topics)
+        self.events = MqttEvents(self.mqtt, self.topics, config.confidential)
         self.queue_topic = MqttQueue(self.mqtt, self.topics)
         self.news = MqttNews(self.events, self.klippy, self.jobs, self.filament)
         self.health = MqttHealth(

@@ -32,10 +32,9 @@ from bridge.services.rights import Rights
 from bridge.surroundings import Surroundings
 from bridge.upkeep import Upkeep
 from ha_discovery.publisher import Discovery
+from ha_discovery.rows_below import service_rows
 
 log = logging.getLogger(__name__)
-
-SWITCHED = ("on", "off")
 
 
 def _nothing() -> None:
@@ -87,9 +86,12 @@ class Below:
         self._bound = Bound(self.desk, config, bridge.surroundings.rack)
         self.machine = Machine(bridge.sockets, self.desk, kernel)
         self.upkeep = Upkeep(bridge, self.desk, self.rights)
+        self._services, self._buttons = Services(self.desk, self.rights, klippy), set[str]()
+        self._home.expect("services")
+        self.desk.found.connect(self._show_services)
         self.capabilities: list[object] = [
             self.machine,
-            Services(self.desk, self.rights, klippy),
+            self._services,
             Peripherals(kernel),
             Logs(process.roll_log, self._klippys_log),
             self.upkeep.update,
@@ -114,6 +116,13 @@ class Below:
         """Say it all again."""
         self.upkeep.publish()
 
+    def _show_services(self, names: list[str]) -> None:
+        controls = self._services.controls(names)
+        gone, self._buttons = self._buttons, {one.row.key for one in controls}
+        self._controls.withdraw(*(gone - self._buttons))
+        self._controls.register(*controls)
+        self._home.show("services", service_rows(names), host=True)
+
     async def _reboot(self) -> None:
         await self.desk.power("reboot")
 
@@ -131,9 +140,6 @@ class Bound:
 
     def __init__(self, desk: ServiceDesk, config: Config, rack: Rack) -> None:
         self._desk = desk
-        self._states = {
-            name: device.state for name, device in rack.devices.items() if device.state in SWITCHED
-        }
         allowed = (KLIPPER, config.machine.klipper_service, *config.machine.services)
         for name, one in config.power.items():
             for service in one.bound_services:
@@ -145,15 +151,10 @@ class Bound:
                 log.warning(
                     "power.%s.bound_services: nobody runs services on this machine (machine.provider)", name
                 )
-        rack.changed.connect(self._changed)
+        for device in rack.devices.values():
+            device.switched.connect(self._switched)
 
-    def _changed(self, device: Device) -> None:
-        was = self._states.get(device.name)
-        if device.state not in SWITCHED:
-            return  # what it was before an error stays what it is compared with
-        self._states[device.name] = device.state
-        if was in (None, device.state):
-            return
+    def _switched(self, device: Device) -> None:
         for service in device.settings.bound_services:
             self._desk.begin(
                 "start" if device.state == "on" else "stop",

@@ -7,7 +7,7 @@ from bridge import __version__
 from bridge.announcements.board import Board
 from bridge.announcements.reader import Reader
 from bridge.below import Below
-from bridge.config import Config
+from bridge.config import Config, Discretion
 from bridge.errors import BridgeError
 from bridge.gcode.library import Library
 from bridge.handlers.announcements import Announcements
@@ -24,6 +24,7 @@ from bridge.jobs.watch import JobWatch
 from bridge.klippy.filament import FilamentWatch
 from bridge.klippy.state import Klippy
 from bridge.lifecycle import Crew, Part
+from bridge.mqtt.announcements import MqttAnnouncements
 from bridge.mqtt.link import MqttLink
 from bridge.mqtt.replay import Replay
 from bridge.mqtt.topics import Topics
@@ -89,10 +90,16 @@ class Companions:
         self.album = Album(settings, house.store)
         self._snapshots = snapshots = Snapshots(outgoing, settings)
         self._webcam_topics = MqttWebcams(
-            house.mqtt, house.topics, self.album, snapshots, house.tracker, settings
+            house.mqtt,
+            house.topics,
+            self.album,
+            snapshots,
+            house.tracker,
+            settings,
+            self._config.confidential,
         )
         self.album.changed.connect(lambda _webcams: self._show_webcams())
-        self.capabilities.append(Webcams(self.album, snapshots))
+        self.capabilities.append(Webcams(self.album, snapshots, self._config.confidential))
         self.parts.append(self._webcam_topics)
 
     def _announcements(self, house: House, outgoing: Outgoing) -> None:
@@ -102,7 +109,8 @@ class Companions:
         reader = Reader(self.board, outgoing, settings)
         house.klippy.changed.connect(lambda _info: self._look())
         self.capabilities.append(Announcements(self.board, reader))
-        self.parts.append(reader)
+        self._announcement_topic = MqttAnnouncements(house.mqtt, house.topics, self.board)
+        self.parts += [reader, self._announcement_topic]
 
     def _notifiers(self, house: House) -> None:
         pictures = Pictures(self.album, self._snapshots, house.library)
@@ -119,7 +127,7 @@ class Companions:
         self.parts.append(self.desk)
 
     def _strips(self, house: House, outgoing: Outgoing) -> None:
-        self.strips = Strips(self._config.wled, outgoing, house.store)
+        self.strips = Strips(self._config.wled, outgoing, house.store, Discretion(self._config))
         self._controls = house.controls
         for strip in self.strips.all.values():
             strip.changed.connect(lambda _strip: house.controls.refresh())
@@ -156,6 +164,7 @@ class Companions:
     def publish(self) -> None:
         """Say it all again."""
         self._webcam_topics.publish()
+        self._announcement_topic.publish()
 
     def written(self, namespace: str) -> None:
         """Somebody wrote into the database himself, as web UIs of old do."""

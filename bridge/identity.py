@@ -1,13 +1,13 @@
 """Who this instance is: its name, and an id that outlives every rename, kept on disk."""
 
 import logging
-import os
 import re
 import socket
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge import durable
 from bridge.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -62,15 +62,5 @@ def _recall(path: Path) -> str | None:
 def _make(path: Path) -> str:
     """A new id, on disk before anybody hears of it: not even a power cut may leave half of it."""
     made = uuid.uuid4().hex[:16]
-    temporary = path.with_suffix(".new")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(made + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable.write(path, f"{made}\n".encode())
     return made

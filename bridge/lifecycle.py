@@ -151,7 +151,8 @@ class Crew:
             if not (waiting := self._idle.pop()).done():  # it is when its task was cancelled just now
                 waiting.set_result(work)
                 return True
-        self._group.create_task(self._member(work))
+        member = self._group.create_task(self._member(work))
+        member.add_done_callback(lambda _member: work.close())  # it may be cancelled before its first step
         return True
 
     async def _member(self, work: Coroutine[Any, Any, None]) -> None:

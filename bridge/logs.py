@@ -9,14 +9,12 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from bridge.config import LOGIN_IN_URL, SECRET_KEYS, Config, secret_fields
+from bridge.config import Config, secrets_of
 from bridge.lifecycle import REMINDER
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 FILE = "klipper-bridge.log"
 MAX_WAITING = 10_000  # lines; beyond them the loop is never made to wait
-HEADERS = "headers"  # an option whose values are all secrets
-SHORTEST_SECRET = 4  # characters; masking shorter ones would garble the log
 
 # Libraries that say too much, or say what we say better.
 QUIET = {
@@ -159,19 +157,3 @@ class Masking(logging.Formatter):
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
-
-
-def secrets_of(value: object, name: str = "") -> set[str]:
-    """Every secret text below a part of the configuration, as it is and as it looks in quotes."""
-    if isinstance(value, str):
-        hidden = {value} if name in SECRET_KEYS or name == HEADERS else set(LOGIN_IN_URL.findall(value))
-        return {shown for one in hidden if len(one) >= SHORTEST_SECRET for shown in (one, repr(one)[1:-1])}
-    if isinstance(value, dict):
-        below = (secrets_of(item, name if name == HEADERS else str(key)) for key, item in value.items())
-        return set().union(*below)
-    if isinstance(value, list):
-        return set().union(*(secrets_of(item, name) for item in value))
-    fields = getattr(value, "__struct_fields__", ())
-    hidden_fields = secret_fields(value)
-    named = ((HEADERS if field in hidden_fields else field, getattr(value, field)) for field in fields)
-    return set().union(*(secrets_of(item, name) for name, item in named))

@@ -59,6 +59,10 @@ def reason_of(error: Exception) -> str:
         return "its address is none"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "it hung up"
+    if isinstance(error, aiohttp.TooManyRedirects):
+        return "it sends us from one address to the next"
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
+        return "its answer is no HTTP"
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, OSError) and cause.errno:
         return os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or "no such host"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bridge.config import Config
+from bridge.config import Config, Discretion
 from bridge.handlers.controls import Controls
 from bridge.handlers.job_queue import JobQueue, QueueChange
 from bridge.handlers.power import Power
@@ -56,7 +56,8 @@ class Surroundings:
     ) -> None:
         self._controls, self._home = controls, home
         self.outgoing = Outgoing()
-        self.rack = Rack(config.power, Wires(link, self.outgoing, klippy, cache, commands), tracker)
+        wires = Wires(link, self.outgoing, klippy, cache, commands)
+        self.rack = Rack(config.power, wires, tracker, Discretion(config))
         self.power = Power(self.rack, klippy, topics)
         self._power_topics = {name: MqttSheet(link, topics.power(name)) for name in self.rack.devices}
         self.rack.changed.connect(self._show_power)

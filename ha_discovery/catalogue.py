@@ -8,7 +8,7 @@ from bridge.klippy.model import PrinterModel, kind_of, own_name
 from bridge.mqtt.payloads import ControlRow, HostStats
 from ha_discovery import naming, rows_host
 from ha_discovery.commands import Commands, commanded, registered
-from ha_discovery.entity import Entity, Look
+from ha_discovery.entity import Component, Entity, Look
 from ha_discovery.row import Kind, Row
 from ha_discovery.rows_events import ANNOUNCED
 from ha_discovery.rows_job import JOB, KLIPPER
@@ -16,6 +16,9 @@ from ha_discovery.rows_machine import BUTTONS, MACHINE
 from ha_discovery.rows_thermal import OTHER, THERMAL
 
 KINDS: Mapping[str, Kind] = {**JOB, **THERMAL, **MACHINE}
+
+# what is left of a component without its control
+READ_ONLY: Mapping[str, Component] = {"switch": "binary_sensor", "update": "update"}
 
 _LOOK = tuple(field.name for field in fields(Look))
 
@@ -34,10 +37,12 @@ def entities(
     *,
     macros: Collection[str] = (),
     extra: Iterable[Entity] = (),
+    elsewhere: Iterable[Entity] = (),
 ) -> tuple[Entity, ...]:
     """Every entity of this printer, in the table's order; of the commands, those in `controls`.
 
-    The buttons of `macros` are enabled from the start; `extra` are the entities of other capabilities.
+    The buttons of `macros` are enabled from the start; `extra` are the entities of other capabilities, and
+    `elsewhere` those that they show on the other device.
     """
     commands = Commands(controls, macros)
     drafts = [
@@ -48,9 +53,9 @@ def entities(
             for row in BUTTONS
             if commands.fits(row, row.sends or "")
         ),
-        *(_Draft("", entity) for entity in (*ANNOUNCED, *extra)),
+        *(_Draft("", entity) for entity in (*ANNOUNCED, *_permitted(extra, commands))),
     ]
-    taken = {draft.entity.sends for draft in drafts} | rows_host.CONTROLS
+    taken = {draft.entity.sends for draft in drafts} | rows_host.CONTROLS | {one.sends for one in elsewhere}
     drafts += (_Draft("", entity) for entity in registered(commands, taken))
     return _checked(drafts)
 
@@ -62,7 +67,16 @@ def host_entities(
     commands = Commands(controls)
     rows = (row for row in rows_host.rows(stats) if not row.sends or commands.fits(row, row.sends))
     drafts = [_Draft("", _entity(row, {}, commands=commands)) for row in rows]
-    return _checked([*drafts, *(_Draft("", entity) for entity in extra)])
+    return _checked([*drafts, *(_Draft("", entity) for entity in _permitted(extra, commands))])
+
+
+def _permitted(extra: Iterable[Entity], commands: Commands) -> Iterator[Entity]:
+    """The entities of capabilities; of those whose control may not be operated what can be read without."""
+    for entity in extra:
+        if entity.sends is None or entity.sends in commands:
+            yield entity
+        elif (component := READ_ONLY.get(entity.component)) is not None:
+            yield replace(entity, component=component, sends=None)
 
 
 def _checked(drafts: list[_Draft]) -> tuple[Entity, ...]:
@@ -109,6 +123,8 @@ def _is_wanted(row: Row, words: Mapping[str, str], commands: Commands) -> bool:
 
 def _exists(row: Row, section: str, model: PrinterModel) -> bool:
     """Whether this object has what the row reads, as far as is known."""
+    if row.without and model.has(row.without):
+        return False
     others = (name.format(section=own_name(section)) for name in row.unless)
     if any(model.has(other) and model.may_have(other, row.field) for other in others):
         return False

@@ -55,6 +55,7 @@ class Discovery:
         self._rows: tuple[Entity, ...] = ()
         self._extra: dict[tuple[str, bool], tuple[Entity, ...]] = {}
         self._stats: HostStats | None = None
+        self._expected: set[str] = set()
         self._again = asyncio.Event()
         klippy.surveyed.connect(self._surveyed)
         klippy.changed.connect(self._state)
@@ -96,9 +97,14 @@ class Discovery:
         self._host.revive()
         self.publish()
 
+    def expect(self, source: str) -> None:
+        """Who cannot show its entities yet, and will: nothing is published of the host before."""
+        self._expected.add(source)
+
     def show(self, source: str, rows: Iterable[Entity], *, host: bool = False) -> None:
         """The entities of another capability, in place of those that it has shown before."""
         self._extra[source, host] = tuple(rows)
+        self._expected.discard(source)
         self.refresh()
 
     def show_host(self, stats: HostStats) -> None:
@@ -142,7 +148,13 @@ class Discovery:
             self._show_printer()
 
     def _entities(self, model: PrinterModel) -> tuple[Entity, ...]:
-        return entities(model, self._controls(), macros=self._macros, extra=self._shown(host=False))
+        return entities(
+            model,
+            self._controls(),
+            macros=self._macros,
+            extra=self._shown(host=False),
+            elsewhere=self._shown(host=True),
+        )
 
     def _shown(self, *, host: bool) -> list[Entity]:
         return list(chain.from_iterable(rows for (_, there), rows in self._extra.items() if there is host))
@@ -153,7 +165,7 @@ class Discovery:
         self._printer.show(device_message(self._rows, self._topics, self._identity))
 
     def _show_host(self) -> None:
-        if self._stats is None:
+        if self._stats is None or self._expected:
             return  # a moment later it is known: what is there stays as it is until then
         rows = host_entities(self._stats, self._controls(), self._shown(host=True))
         self._host.show(device_message(rows, self._topics, self._host_identity, printer=False))

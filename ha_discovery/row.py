@@ -26,6 +26,7 @@ class Row(Look):
     measured: bool = False  # only where a number is reported (a null or missing field means: not fitted)
     setting: str = ""  # … or where this option stands in the object's section
     unless: tuple[str, ...] = ()  # not where one of these objects has the same field
+    without: str = ""  # not where there is this object, which tells it better
     replaced_by: str = ""  # not where there is this control, whose entity shows the same
 
 
@@ -94,6 +95,11 @@ def host(topics: Topics) -> str:
 def health(topics: Topics) -> str:
     """The bridge itself."""
     return topics.health
+
+
+def announcements(topics: Topics) -> str:
+    """What people should know."""
+    return topics.announcements
 
 
 def klippy(topics: Topics) -> str:

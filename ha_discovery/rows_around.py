@@ -21,7 +21,7 @@ class OwnTopic:
 
 
 def power_rows(devices: Iterable[str]) -> list[Entity]:
-    """A switch for each power device; its attributes say whether it is locked, and why it is in error."""
+    """A switch for each power device; its attributes tell an error and its reason, and a lock."""
     return [
         Entity(
             component="switch",
@@ -30,7 +30,7 @@ def power_rows(devices: Iterable[str]) -> list[Entity]:
             sends=f"power_{name}",
             state=OwnTopic(Topics.power, name),
             template="{{'ON' if value_json.state=='on' else 'OFF' if value_json.state=='off' else none}}",
-            attributes="{{{'locked':value_json.locked,'reason':value_json.reason}|tojson}}",
+            attributes="",
             icon="mdi:power-socket",
             level=Level.BRIDGE,
         )

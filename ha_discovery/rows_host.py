@@ -5,7 +5,7 @@ from functools import partial
 from bridge.mqtt.payloads import HostStats
 from ha_discovery import templates
 from ha_discovery.entity import Level
-from ha_discovery.row import Row, button, flag, health, host, member, of_bridge, sensor, text
+from ha_discovery.row import Row, announcements, button, flag, health, host, member, of_bridge, sensor, text
 
 _host = partial(sensor, state=host, level=Level.BRIDGE)
 _problem = partial(flag, state=host, level=Level.BRIDGE, device_class="problem", category="diagnostic")
@@ -61,10 +61,16 @@ BRIDGE: tuple[Row, ...] = (
            icon="mdi:message-alert-outline"),
     _count(key="bridge_reconnects", label="Reconnects", template=member("counters.reconnects"),
            icon="mdi:connection"),
+    of_bridge(key="announcements", label="Announcements", state=announcements, category="diagnostic",
+              template=templates.plain("value_json.waiting"), attributes="", icon="mdi:bullhorn-outline"),
     button(key="rediscover", label="Rediscover", sends="rediscover", level=Level.BRIDGE, category="config",
            icon="mdi:magnify-scan"),
     button(key="bridge_restart", label="Bridge restart", sends="bridge_restart", level=Level.BRIDGE,
            category="config", device_class="restart"),
+    button(key="host_shutdown", label="Shut down", sends="host_shutdown", level=Level.BRIDGE,
+           category="config", enabled=False, icon="mdi:power"),
+    button(key="host_reboot", label="Reboot", sends="host_reboot", level=Level.BRIDGE, category="config",
+           device_class="restart", enabled=False, icon="mdi:restart"),
     Row(component="select", key="log_level", label="Log level", sends="log_level", level=Level.BRIDGE,
         category="config", enabled=False, icon="mdi:text-box-search-outline"),
 )  # fmt: skip

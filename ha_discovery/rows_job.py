@@ -122,6 +122,8 @@ _JOB = (
 JOB: dict[str, Kind] = {
     "print_stats": Kind((
         _state(field="state", key="print_state", label="Print state", icon="mdi:printer-3d-nozzle"),
+        flag(field="state", key="printing", label="Printing", device_class="running", enabled=False,
+             template=templates.one_of(("printing",), "ON", "OFF")),
         _long_text(field="message", key="print_message", label="Print message", category="diagnostic",
                    enabled=False, icon="mdi:message-text-outline"),
         *_JOB,

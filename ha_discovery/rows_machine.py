@@ -44,6 +44,9 @@ MACHINE: dict[str, Kind] = {
                     replaced_by="speed_factor"),
         _percentage(field="extrude_factor", key="flow_factor", label="Flow factor", icon="mdi:water-percent",
                     replaced_by="flow_factor"),
+        # Where no motion_report tells the measured speed: the one that G-code asks for, in mm/min.
+        _sensor(field="speed", key="live_speed", label="Print speed", unit="mm/s", device_class="speed",
+                precision=0, template=templates.number(factor=1 / 60), without="motion_report"),
         _length(field="homing_origin", key="z_offset", label="Z offset", template=templates.number("[2]"),
                 precision=3, replaced_by="z_offset"),
     )),
@@ -58,6 +61,10 @@ MACHINE: dict[str, Kind] = {
                 device_class="speed", precision=0),
         _sensor(field="max_accel", key="max_acceleration", label="Maximum acceleration", unit="mm/s²",
                 precision=0, icon="mdi:speedometer"),
+        _percentage(field="minimum_cruise_ratio", key="minimum_cruise_ratio", label="Minimum cruise ratio",
+                    icon="mdi:speedometer-slow"),
+        _sensor(field="square_corner_velocity", key="corner_speed", label="Square corner speed", unit="mm/s",
+                device_class="speed", precision=1),
     )),
     "motion_report": Kind((
         _sensor(field="live_velocity", key="live_speed", label="Print speed", unit="mm/s",

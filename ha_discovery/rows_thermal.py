@@ -85,6 +85,7 @@ _COMMANDED = (_FAN, _SET_SPEED, *_speed(shown=True))
 
 THERMAL: dict[str, Kind] = {
     "extruder": Kind((*HEATER, *_ADVANCE), bare="Extruder"),
+    "extruder_stepper": Kind(_ADVANCE, noun="extruder stepper"),
     "heater_bed": Kind((_BED, *HEATER[1:]), bare="Bed"),
     "heater_generic": Kind((_BED, *HEATER[1:])),
     "temperature_sensor": Kind((replace(_TEMPERATURE, key="{slug}"), *CLIMATE)),  # its kind says what it is

@@ -42,8 +42,9 @@ async def klippy(tmp_path: Path) -> AsyncIterator[Simulator]:
 class Running:
     """A bridge that runs, and what tests need to know of it."""
 
-    def __init__(self, bridge: Bridge, stop: asyncio.Event) -> None:
+    def __init__(self, bridge: Bridge, stop: asyncio.Event, restarts: list[str] | None = None) -> None:
         self.bridge, self.stop = bridge, stop
+        self.restarts = [] if restarts is None else restarts  # that were asked for, by the instance's name
         self.name = bridge.identity.name
         self.topics = bridge.topics
         self.task: asyncio.Future[None] | None = None
@@ -81,9 +82,13 @@ async def start(tmp_path: Path, broker: Mosquitto) -> AsyncIterator[Start]:
             }
             for section, options in sections.items():
                 raw[section] = {**raw.get(section, {}), **options}
+            restarts: list[str] = []
             running = Running(
-                build(convert(raw, "test.yaml"), config_name="test.yaml", restart=lambda: None),
+                build(
+                    convert(raw, "test.yaml"), config_name="test.yaml", restart=lambda: restarts.append(name)
+                ),
                 asyncio.Event(),
+                restarts,
             )
             opened = asyncio.Event()
             task = asyncio.ensure_future(running.bridge.run(running.stop, opened.set))

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import yaml
 
-from tests.wire import HOST, until
+from tests.wire import HOST, PATIENCE, until
 
 
 class Program:
@@ -31,7 +31,7 @@ class Program:
         self.process.send_signal(how)
         return await self.code(within=within)
 
-    async def code(self, *, within: float = 5.0) -> int:
+    async def code(self, *, within: float = PATIENCE) -> int:
         """Its exit code, once it has ended by itself."""
         async with asyncio.timeout(within):
             code = await self.process.wait()
@@ -41,7 +41,7 @@ class Program:
     async def says(self, words: str) -> str:
         """The first line with these words, now or soon."""
         found: str = await until(
-            lambda: next((line for line in (*self.out, *self.err) if words in line), None), patience=8
+            lambda: next((line for line in (*self.out, *self.err) if words in line), None)
         )
         return found
 

@@ -11,10 +11,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bridge.config import convert, masked
+from bridge.config import convert, masked, secrets_of
 from bridge.klippy.simulator import Simulator
 from bridge.klippy.simulator.printer import RemoteCall
-from bridge.logs import Masking, secrets_of
+from bridge.logs import Masking
 from bridge.rpc import Access
 from tests.conftest import Running, Start
 from tests.wire import Ear, until
@@ -243,4 +243,9 @@ def test_a_login_inside_an_address_and_every_header_are_secrets_too() -> None:
         "headers": {"X-Auth": "***"},
         "url": "http://plain.example/a@b",
     }
-    assert secrets_of({"a": address, "headers": headers}) == {"me:s3cret-login", "s3cret-header"}
+    assert secrets_of({"a": address, "headers": headers}) == {
+        "me:s3cret-login",
+        "me%3As3cret-login",
+        "s3cret-login",
+        "s3cret-header",
+    }

@@ -2,11 +2,14 @@
 
 import os
 import re
+import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from bridge.__main__ import parser
 from bridge.config import convert
 from bridge.services.rights import Rights
 from bridge.services.systemd import Systemd
@@ -49,3 +52,24 @@ def test_the_rule_for_polkit_names_the_services_that_the_example_lists() -> None
         "services"
     ]
     assert set(re.findall(r'"([\w-]+)\.service"', TEXT)) == {"klipper", *listed}
+
+
+def test_the_image_has_all_of_the_package_and_runs_a_command_of_the_bridge() -> None:
+    lines = [
+        line.partition(" ")[::2]
+        for line in (ROOT / "config/container/Containerfile").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    sources = {word for verb, rest in lines if verb == "COPY" for word in rest.split()[:-1]}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {name.rstrip("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]}
+    assert sources == {"pyproject.toml", project["project"]["readme"], "LICENSE", *packages}
+    assert all((ROOT / name).exists() for name in sources)
+    said = dict(lines)
+    extras = re.search(r"/source\[([\w,]+)\]", said["RUN"])
+    assert extras is not None
+    assert set(extras[1].split(",")) <= project["project"]["optional-dependencies"].keys()
+    assert yaml.safe_load(said["ENTRYPOINT"]) == list(project["project"]["scripts"])
+    assert parser().parse_args(yaml.safe_load(said["CMD"])).config == Path("/data/bridge.yaml")
+    (build,) = re.findall(r"^podman build (.*) \.  ", TEXT, re.MULTILINE)
+    assert (ROOT / shlex.split(build)[1]).is_file()

@@ -20,6 +20,7 @@ FLOORS = {
     "bridge.signals": 1,
     "bridge.lifecycle": 1,
     "bridge.threads": 1,
+    "bridge.durable": 1,
     "bridge.extras": 2,
     "bridge.schema": 2,
     "bridge.decoding": 2,

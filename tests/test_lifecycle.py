@@ -1,4 +1,5 @@
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator
 
@@ -113,3 +114,14 @@ def test_one_fault_is_told_at_once_and_then_every_five_minutes(caplog: pytest.Lo
     assert said("wrong password") == 1  # another fault is news
     nagger.reset()
     assert said("wrong password") == 1  # so is one that had gone
+
+
+async def test_work_that_is_cancelled_before_its_first_step_is_closed() -> None:
+    crew = Crew()
+    owner = asyncio.create_task(crew.run())
+    await asyncio.sleep(0)
+    work = asyncio.sleep(0)
+    owner.cancel()
+    assert crew.start(work)
+    await asyncio.gather(owner, return_exceptions=True)
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED

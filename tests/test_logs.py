@@ -1,5 +1,6 @@
 """The log: one line a fact, no secret in it, and a full disk or a missing folder hurts nobody."""
 
+import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Iterator
@@ -8,9 +9,13 @@ from typing import Any
 
 import pytest
 
-from bridge.config import Config, convert
+from bridge.config import Config, convert, secrets_of
+from bridge.klippy.simulator import Simulator, write_sample
 from bridge.lifecycle import Nagger, Sparing
-from bridge.logs import Log, secrets_of
+from bridge.logs import Log
+from tests.conftest import Start
+from tests.power.calls import call
+from tests.wire import Ear
 
 log = logging.getLogger("bridge.test")
 
@@ -224,3 +229,19 @@ def test_debug_is_switched_at_run_time_and_libraries_stay_quiet(written: Written
         logging.getLogger("asyncio").debug("poll")
 
     assert messages(written(say)) == ["yes"]
+
+
+async def test_a_print_is_a_few_lines_however_much_is_asked_meanwhile(
+    klippy: Simulator, start: Start, mqtt: Ear, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_sample(tmp_path / "data/gcodes/job.gcode", size=4, layers=2, heat=False)
+    bridge = await start()
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    await call(bridge, "printer.print.start", filename="job.gcode")
+    asking = (call(bridge, "printer.objects.query", objects={"toolhead": None}) for _ in range(100))
+    await asyncio.gather(*asking)
+    await mqtt.message(bridge.topics.event("print_complete"))
+    await mqtt.message(bridge.topics.job_last, where=lambda m: m.json["result"] is not None)
+    found = [record.getMessage() for record in caplog.records]
+    assert 1 <= len(found) <= 4, found

@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
+from bridge import __version__
+from bridge.app import Bridge, build
+from bridge.config import convert
 from bridge.nearby import KIND, Nearby, Place, is_loopback, reachable
 from tests.conftest import Start
 from tests.wire import HOST, PATIENCE
@@ -63,6 +67,34 @@ async def test_a_bridge_on_loopback_announces_nothing_and_runs(start: Start) -> 
     bridge = await start(wait=False)
     assert bridge.bridge.config.zeroconf.enabled
     assert bridge.bridge.companions.place() is None
+
+
+def composed(folder: Path, **sections: Any) -> tuple[Bridge, list[Nearby]]:
+    """A bridge as it is built, and what of it announces; nothing of it runs: the network is not ours."""
+    raw = {
+        "instance": "printer",
+        "data": str(folder),
+        "http": {"host": "192.0.2.7", "port": 7777},
+        **sections,
+    }
+    bridge = build(convert(raw, "x"), config_name="x", restart=lambda: None)
+    return bridge, [one for one in bridge.parts if isinstance(one, Nearby)]
+
+
+def test_the_bridge_announces_itself_with_its_own_facts(tmp_path: Path) -> None:
+    bridge, (one,) = composed(tmp_path)
+    assert one._label == "printer"
+    assert one._facts == {"uuid": bridge.identity.unique, "name": "printer", "version": __version__}
+    assert one._unique == bridge.identity.unique
+    assert one._place() == Place("192.0.2.7", 7777)
+    _, (named,) = composed(tmp_path, zeroconf={"name": "Voron in the cellar"})
+    assert (named._label, named._facts["name"]) == ("Voron in the cellar", "Voron in the cellar")
+
+
+def test_who_does_not_want_to_be_announced_is_not(tmp_path: Path) -> None:
+    assert composed(tmp_path, zeroconf={"enabled": False})[1] == []
+    _, (one,) = composed(tmp_path, http={"enabled": False, "host": "192.0.2.7"})
+    assert one._place() is None
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import logging
 import os
 from pathlib import Path
 
+from bridge import durable
 from bridge.errors import ConfigError, InternalError, NoSpace
 
 log = logging.getLogger(__name__)
@@ -30,19 +31,9 @@ def recall(path: Path) -> bytes | None:
 
 def keep(path: Path, content: bytes) -> None:
     """Write it so that not even a power cut leaves half of it."""
-    temporary = path.with_name(f"{path.name}.new")
     try:
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
-            os.fchmod(descriptor, PRIVATE)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        durable.write(path, content, mode=PRIVATE)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NoSpace(f"The disk has no room for {path.name}; nothing was changed") from error
         raise InternalError(f"{path.name} cannot be written: {error.strerror}") from error
@@ -55,11 +46,3 @@ def _close_to_others(descriptor: int, path: Path) -> None:
         raise ConfigError(
             f"data: {path.name} can be read by others and is not ours to change; chmod 600 it"
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,5 @@
 """`klipper-bridge db`: the whole database as JSON, out of a bridge that does not run and into it again."""
 
-import os
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -11,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bridge import __version__
+from bridge import __version__, durable
 from bridge.config import load
 from bridge.errors import BadRequest, Conflict, NotFound
 from bridge.folders import Folders
@@ -108,14 +107,8 @@ def read(source: Path) -> dict[str, dict[str, dict[str, Any]]]:
 
 def write(target: Path, text: bytes) -> None:
     """Put the file there whole or not at all, to be read by its owner alone."""
-    fresh = target.with_name(target.name + ".new")
     try:
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(target)
+        durable.write(target, text, mode=0o600)
     except OSError as error:
         raise BadRequest(f"{target} cannot be written: {error.strerror}") from error
 

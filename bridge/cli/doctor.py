@@ -6,10 +6,9 @@ from pathlib import Path
 
 from bridge.cli import check, vitals
 from bridge.cli.check import FAILED, Fact, Report
-from bridge.config import Config, load
+from bridge.config import Config, load, secrets_of
 from bridge.errors import BridgeError, ConfigError
 from bridge.host.kernel import Kernel
-from bridge.logs import secrets_of
 from bridge.services.choose import provider
 from bridge.services.desk import KLIPPER
 from bridge.services.provider import NOBODY

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bridge import __version__
 from bridge.cli.check import Fact, Report, runs
-from bridge.config import Config
+from bridge.config import Config, secrets_of
 from bridge.errors import BridgeError
 from bridge.extras import remedy
 from bridge.folders import Folders
@@ -19,7 +19,7 @@ from bridge.host.clock import synchronised
 from bridge.host.kernel import Kernel
 from bridge.host.load import Load
 from bridge.host.throttle import FLAGS, Firmware, ask
-from bridge.logs import FILE, secrets_of
+from bridge.logs import FILE
 from bridge.nearby import is_loopback
 
 LIBRARIES = ("aiohttp", "aiomqtt", "msgspec", "psutil")

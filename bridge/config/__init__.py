@@ -2,8 +2,6 @@
 
 from bridge.config.load import convert, load, parse
 from bridge.config.options import (
-    LOGIN_IN_URL,
-    SECRET_KEYS,
     Config,
     FileRoot,
     Files,
@@ -16,14 +14,12 @@ from bridge.config.options import (
     MqttState,
     Stores,
     Tls,
-    masked,
-    secret_fields,
 )
+from bridge.config.secrets import Discretion, hidden, masked, secrets_of
 
 __all__ = [
-    "LOGIN_IN_URL",
-    "SECRET_KEYS",
     "Config",
+    "Discretion",
     "FileRoot",
     "Files",
     "HomeAssistant",
@@ -36,8 +32,9 @@ __all__ = [
     "Stores",
     "Tls",
     "convert",
+    "hidden",
     "load",
     "masked",
     "parse",
-    "secret_fields",
+    "secrets_of",
 ]

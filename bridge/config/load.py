@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from bridge.config import mistakes, yaml_file
-from bridge.config.options import Config
+from bridge.config.options import CONFIDENTIAL, Config
 from bridge.errors import ConfigError
 
 _SECTIONS = frozenset(Config.__struct_fields__)
@@ -37,6 +37,7 @@ def convert(raw: Any, name: str) -> Config:
         raise ConfigError(f"{name}: {mistakes.explain(str(error), raw)}") from error
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
+    config.__dict__[CONFIDENTIAL] = frozenset(yaml_file.secrets(raw))
     return config
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from msgspec import inspect
 
 from bridge.config import maps
-from bridge.config.options import SECRET_KEYS, Config
+from bridge.config.options import Config
+from bridge.config.secrets import SECRET_KEYS
 from bridge.config.yaml_file import Secret
 from bridge.errors import ConfigError
 

@@ -1,7 +1,6 @@
 """Every option with its type, bounds, default and one line of what it is: one frozen Struct a section."""
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +19,7 @@ from bridge.config.webcams import Webcams
 from bridge.config.wled import LightStrip
 from bridge.config.zeroconf import Zeroconf
 
+CONFIDENTIAL = "_confidential"  # no option, so nobody can set it in the file
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 
 
@@ -250,8 +250,14 @@ class Logging(Section, frozen=True):
     backups: Annotated[int, Meta(ge=0, le=100, description="older files that are kept")] = 3
 
 
-class Config(Section, frozen=True):
+class Config(Section, frozen=True, dict=True):
     """The whole configuration; config/bridge.example.yaml shows every option."""
+
+    @property
+    def confidential(self) -> frozenset[str]:
+        """Texts that came by `!secret`; whatever they are, they are shown nowhere."""
+        found: frozenset[str] = self.__dict__.get(CONFIDENTIAL, frozenset())
+        return found
 
     instance: Annotated[
         str | None, Meta(description="first level of every topic; default: this machine's name")
@@ -286,30 +292,3 @@ class Config(Section, frozen=True):
     ] = msgspec.field(default_factory=dict)
     zeroconf: Zeroconf = Zeroconf()
     logging: Logging = Logging()
-
-
-SECRET_KEYS = frozenset({"password", "sudo_password", "api_key", "token", "secret", "key"})
-LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-
-
-def secret_fields(value: Any) -> frozenset[str]:
-    """Fields of a section that are secrets although their names do not say so."""
-    found: frozenset[str] = getattr(type(value), "SECRETS", frozenset())
-    return found
-
-
-def masked(value: Any, name: str = "") -> Any:
-    """The configuration as plain data, every secret as `***`."""
-    if isinstance(value, msgspec.Struct):
-        return {
-            field: "***" if field in secret_fields(value) else masked(getattr(value, field), field)
-            for field in value.__struct_fields__
-        }
-    if isinstance(value, dict):
-        hidden = name == "headers"  # which of them are secrets is the user's own affair
-        return {key: "***" if hidden else masked(item, str(key)) for key, item in value.items()}
-    if isinstance(value, list):
-        return [masked(item, name) for item in value]
-    if name in SECRET_KEYS and value is not None:
-        return "***"
-    return LOGIN_IN_URL.sub("***", value) if isinstance(value, str) else value

@@ -9,6 +9,7 @@ from bridge.config.machine import ServiceName
 from bridge.config.section import Section
 
 Channel = Literal["stable", "beta", "dev"]
+Published = Literal["stable", "beta"]  # what is released as a whole has no commits to follow
 GitHubRepo = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", description="owner/name")]
 Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./@+-]*$")]  # never an option of git or pip
 Inside = Annotated[str, Meta(pattern=r"^(?!/)(?!(?:.*/)?\.\.(?:/|$)).+$")]  # below the component's folder
@@ -50,7 +51,7 @@ class Web(Component, frozen=True, kw_only=True, tag_field="type", tag="web"):
 
     path: Folder
     repo: GitHubRepo
-    channel: Annotated[Channel, Meta(description="stable, or beta: pre-releases, too")] = "stable"
+    channel: Annotated[Published, Meta(description="stable, or beta: pre-releases, too")] = "stable"
     asset: Annotated[Word | None, Meta(description="name of the zip file; null: the only one")] = None
     persistent_files: Annotated[
         list[Inside], Meta(description="files and folders below `path` that an update keeps")
@@ -74,7 +75,7 @@ class PythonPackage(Component, frozen=True, kw_only=True, tag_field="type", tag=
     extras: Annotated[list[Word], Meta(description="its optional parts")] = msgspec.field(
         default_factory=list
     )
-    channel: Annotated[Channel, Meta(description="stable, or beta: pre-releases, too")] = "stable"
+    channel: Annotated[Published, Meta(description="stable, or beta: pre-releases, too")] = "stable"
 
 
 UpdatedComponent = GitRepo | Web | Zip | PythonPackage

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,7 @@ class _Loader(yaml.SafeLoader):
             raise ConfigError(
                 f"{_place(node)}: there is no `{node.value}:` in {self.secrets_file.name}; add it there"
             )
-        value = self.secrets[node.value]
-        return Secret(value) if isinstance(value, str) else value
+        return _marked(self.secrets[node.value])
 
 
 _Loader.add_constructor("!secret", _Loader.secret)
@@ -118,6 +117,23 @@ def fill(value: Any, path: str = "") -> Any:
     if "\0" in filled or any("\ud800" <= char <= "\udfff" for char in filled):
         raise ConfigError(f"{path}: holds a character that no text may have")
     return filled
+
+
+def secrets(value: Any) -> Iterator[str]:
+    """Every text in the data that came by `!secret`."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from secrets(item)
+    elif isinstance(value, Secret) and value:
+        yield str(value)
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _marked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_marked(item) for item in value]
+    return Secret(value) if isinstance(value, str) else value
 
 
 def _variable(found: re.Match[str], path: str) -> str:

@@ -60,6 +60,10 @@ def _heater(kit: Kit, section: str) -> Iterator[Control]:
 
 def _extruder(kit: Kit, section: str) -> Iterator[Control]:
     yield from _heater(kit, section)
+    yield from _advance(kit, section)
+
+
+def _advance(kit: Kit, section: str) -> Iterator[Control]:
     if kit.model.has_number(section, "pressure_advance"):
 
         async def act(seconds: float) -> None:
@@ -228,6 +232,7 @@ _NAMELESS = frozenset(
 )
 _KINDS: dict[str, Maker] = {
     "extruder": _extruder,
+    "extruder_stepper": _advance,
     "heater_bed": _heater,
     "heater_generic": _heater,
     "temperature_fan": _temperature_fan,

@@ -245,6 +245,12 @@ def _jobs() -> list[Channel]:
             (Message("url", str, "An address.", TEXT),),
         ),
         Channel(
+            "announcements",
+            TEMPLATE.announcements,
+            "How many announcements wait, and the newest of them, whenever that changes.",
+            (Message("announcements", payloads.Announcements, "Those that nobody has dismissed."),),
+        ),
+        Channel(
             "host_stats",
             TEMPLATE.host_stats,
             "The machine below, when a figure has changed by more than a little, at most once a minute.",

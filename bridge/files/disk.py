@@ -8,9 +8,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bridge import durable
 from bridge.errors import BadRequest, BridgeError, Forbidden, InternalError, NoSpace, NotFound
 from bridge.roots import is_temporary
 
+RESERVE = 4 * 1024 * 1024  # bytes that uploads leave free for the printer's logs and our database
 SMALL = 1_048_576  # bytes: such a file, a configuration, is on the disk before it takes its name
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -63,11 +65,20 @@ def free_space(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
+def check_room(folder: Path, size: int) -> None:
+    """Refuse what would not leave the reserve free."""
+    free = free_space(folder)
+    if size + RESERVE > free:
+        raise NoSpace(
+            f"There is no room for {size} more bytes: the disk has {free} free, {RESERVE} of which are kept "
+            "for the printer's logs; delete something and try again"
+        )
+
+
 def settle(file: Path) -> None:
     """Have a small file on the disk before it replaces another: a power cut then leaves one or the other."""
     if file.stat().st_size <= SMALL:
-        with file.open("rb") as opened:
-            os.fsync(opened.fileno())
+        durable.sync(file)
 
 
 def copy(source: Path, target: Path, hidden: Callable[[str], bool] = lambda _path: False) -> None:
@@ -113,11 +124,3 @@ def put_aside(target: Path) -> Path:
     aside = temporary(target.parent)
     target.rename(aside)
     return aside
-
-
-def sweep(folders: list[Path]) -> int:
-    """Remove what a bridge that was killed has left half written; how many."""
-    left = [path for folder in folders for path in folder.glob(".*.part") if is_temporary(path.name)]
-    for path in left:
-        remove(path)
-    return len(left)

@@ -23,6 +23,7 @@ class Incoming:
         self.size = 0
         self._slots, self._writers, self._max_size = slots, writers, max_size
         self._hash = hashlib.sha256()
+        self._folder = Path()  # where the file is while it comes
         self._path: Path | None = None
         self._file: BinaryIO | None = None
         self._pieces: list[bytes] = []
@@ -52,11 +53,15 @@ class Incoming:
         """Whether a file has begun to come."""
         return self._path is not None
 
+    def is_beside(self, folder: Path) -> bool:
+        """Whether it can go to that folder without being copied to another disk."""
+        return self._folder.stat().st_dev == folder.stat().st_dev
+
     def begin(self, folder: Path) -> None:
         """A file begins; `folder` is on the disk that it is likely to go to."""
         if self._path is not None:
             raise BadRequest("One upload holds one file")
-        self._path = disk.temporary(folder)
+        self._folder, self._path = folder, disk.temporary(folder)
         with disk.speaking_of("The upload"):
             self._file = self._path.open("xb")
 
@@ -89,6 +94,7 @@ class Incoming:
         file = self._file
         if file is not None:
             with disk.speaking_of("The upload"):
+                disk.check_room(self._folder, sum(map(len, pieces)))
                 for piece in pieces:
                     self._hash.update(piece)
                     file.write(piece)

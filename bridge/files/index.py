@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bridge.files.changes import changes
 from bridge.files.entry import Entry, Listing, Look
@@ -87,13 +87,19 @@ class Index:
         if self.knows(place.root):
             await self._follow(place.root, [place.path], Differences())
 
-    async def look(self, root: Root, folders: Iterable[str]) -> set[str]:
-        """Compare these folders with the disk and tell the changes; those to look at again soon."""
-        found = Differences()
-        again = await self._follow(root, sorted(folders, reverse=True), found, patient=True)
-        tree = self._trees[root.name]
-        found.new = {path: entry for path, entry in found.new.items() if tree.get(path) is not None}
-        for change in changes(root, found):
+    async def look(self, wanted: Mapping[Root, Iterable[str]]) -> dict[str, set[str]]:
+        """Compare these folders of roots with the disk and tell the changes; those to look at again soon."""
+        found: dict[Root, Differences] = {}
+        again: dict[str, set[str]] = {}
+        for root, folders in wanted.items():
+            one = found[root] = Differences()
+            unsettled = await self._follow(root, sorted(folders, reverse=True), one, patient=True)
+            if unsettled:
+                again[root.name] = unsettled
+        for root, one in found.items():  # what the bridge has taken away meanwhile is not told
+            tree = self._trees[root.name]
+            one.new = {path: entry for path, entry in one.new.items() if tree.get(path) is not None}
+        for change in changes(found):
             self.changed.emit(change)
         return again
 

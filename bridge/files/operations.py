@@ -59,10 +59,10 @@ class Operations:
         place = self._existing(self._writable(path))
         if not place.file.is_dir():
             raise BadRequest(f"{place.shown} is no folder; server.files.delete_file deletes files")
-        self._check_free(place)
-        if not force and await asyncio.to_thread(_names, place) - {PICTURES}:
-            raise BadRequest(f"{place.shown} is not empty; force=true deletes it with all that is in it")
         async with self._index.turn:
+            if not force and await asyncio.to_thread(_names, place) - {PICTURES}:
+                raise BadRequest(f"{place.shown} is not empty; force=true deletes it with all that is in it")
+            self._check_free(place)
             with disk.speaking_of(place.shown):
                 aside = await asyncio.to_thread(disk.put_aside, place.file)
             self._index.drop(place)
@@ -75,8 +75,8 @@ class Operations:
         place = self._existing(self._writable(path))
         if place.file.is_dir():
             raise BadRequest(f"{place.shown} is a folder; server.files.delete_directory deletes folders")
-        self._check_free(place)
         async with self._index.turn:
+            self._check_free(place)
             with disk.speaking_of(place.shown):
                 await asyncio.to_thread(place.file.unlink)
             self._index.drop(place)
@@ -92,18 +92,30 @@ class Operations:
             raise BadRequest(f"{here.shown} cannot go into itself")
         with disk.speaking_of(there.shown):
             beside = await asyncio.to_thread(_carried, here.file, there)
-        async with self._index.turn:
-            with disk.speaking_of(there.shown):
-                await asyncio.to_thread(beside.rename, there.file)
-                entry = self._entry(there)
-                aside = None if beside == here.file else await asyncio.to_thread(disk.put_aside, here.file)
-            self._index.move(here, there, entry)
+        try:
+            entry, aside = await self._rename(here, there, beside)
+        except BaseException:
+            if beside != here.file:
+                await asyncio.to_thread(disk.remove, beside)
+            raise
         if here.root != there.root:
             await self._adopt(there, entry)
         if aside is not None:
             await asyncio.to_thread(disk.remove, aside)
         action: Literal["move_dir", "move_file"] = "move_dir" if entry.folder else "move_file"
         return self._tell(FileChange(action, item(there, entry), SourceItem(here.path, here.root.name)))
+
+    async def _rename(self, here: Place, there: Place, beside: Path) -> tuple[Entry, Path | None]:
+        """The visible step of a move; what is there now, and what of the source is still to be removed."""
+        async with self._index.turn:
+            for place in (here, there):
+                self._check_free(place)
+            with disk.speaking_of(there.shown):
+                await asyncio.to_thread(beside.rename, there.file)
+                entry = self._entry(there)
+                aside = None if beside == here.file else await asyncio.to_thread(disk.put_aside, here.file)
+            self._index.move(here, there, entry)
+        return entry, aside
 
     async def copy(self, source: str, dest: str) -> FileChange:
         """Copy a file or a folder; into a folder where `dest` is one."""

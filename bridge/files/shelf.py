@@ -8,6 +8,7 @@ from bridge.files.care import Care
 from bridge.files.index import GCODES, Index
 from bridge.files.items import FileChange, Item
 from bridge.files.operations import InUse, Operations
+from bridge.files.sweeper import Sweeper
 from bridge.files.uploads import Starter, Uploads
 from bridge.files.watcher import Watcher
 from bridge.gcode.library import Library
@@ -57,6 +58,7 @@ class Shelf:
             Watcher(self.roots, self.index),
             Care(self.index, self.library),
             self.uploads,
+            Sweeper(self.roots),
         )
 
     def show_sources(self, klipper: Any) -> None:

@@ -20,7 +20,6 @@ from bridge.roots import Place, Roots, checked
 
 AT_ONCE = 16  # uploads that are written at the same time; others wait
 WRITERS = 4  # threads for them
-RESERVE = 4 * 1024 * 1024  # bytes that stay free for the printer's logs and our database
 PRINTABLE = (".gcode", ".g", ".gco")  # what Klipper's virtual SD card opens
 
 
@@ -74,9 +73,7 @@ class Uploads:
 
     def target(self, form: Form) -> Place:
         """Where it is to go, or why it cannot."""
-        root = self._roots.get(form.root)
-        if not root.writable:
-            raise Forbidden(f"The root {root.name} is read-only")
+        self._folder(form.root)
         folder, name = checked(form.path, folder=True), checked(form.filename)
         place = self._roots.place(form.root, (*folder, *name))
         if place.file.is_dir():
@@ -85,23 +82,40 @@ class Uploads:
             raise Forbidden(f"{place.shown} is printing; it can be replaced when that has ended")
         return place
 
-    def folder(self, root: str) -> Path:
-        """Where a file waits for its name: on the disk of the root it is likely to go to."""
-        found = self._roots.get(root)
-        if not found.writable:
-            raise Forbidden(f"The root {found.name} is read-only")
-        return found.folder
-
     def check_size(self, size: int) -> None:
-        """Refuse what is too large, or does not fit on the disk."""
+        """Refuse what is too large, or fits on no disk; to which it goes may not be known yet."""
         if size > self._max_size:
             raise TooLarge(
                 f"The upload has {size} bytes, at most {self._max_size} are taken (files.max_upload)"
             )
-        with disk.speaking_of(GCODES):
-            free = disk.free_space(self._roots.get(GCODES).folder)
-        if size + RESERVE > free:
-            raise NoSpace(f"The upload has {size} bytes, and the disk {free} free; delete something first")
+        refusal: NoSpace | None = None
+        for root in self._roots:
+            if not root.writable:
+                continue
+            try:
+                disk.check_room(root.folder, size)
+            except NoSpace as error:
+                refusal = refusal or error
+            except OSError:  # a disk that is missing has no room
+                continue
+            else:
+                return
+        if refusal is not None:
+            raise refusal
+
+    def begin_file(self, incoming: Incoming, root: str, size: int) -> None:
+        """A file of about that size begins; it waits for its name where it is likely to go to."""
+        folder = self._folder(root)
+        with disk.speaking_of(root):
+            disk.check_room(folder, size)
+        incoming.begin(folder)
+
+    def check_root(self, incoming: Incoming, root: str) -> None:
+        """The root is told behind the file: there must be room for it there, too."""
+        folder = self._folder(root)
+        with disk.speaking_of(root):
+            if not incoming.is_beside(folder):
+                disk.check_room(folder, incoming.size)
 
     def begin(self) -> Incoming:
         """One upload, as a context: what is not finished in it leaves nothing behind."""
@@ -129,6 +143,12 @@ class Uploads:
             print_queued=started is not None and started.print_queued,
             print_refused=refused,
         )
+
+    def _folder(self, root: str) -> Path:
+        found = self._roots.get(root)
+        if not found.writable:
+            raise Forbidden(f"The root {found.name} is read-only")
+        return found.folder
 
     async def _marked(self, file: Path, place: Place) -> Path:
         """The file with its objects marked, where that is wished for and needed."""

@@ -112,9 +112,9 @@ class Watcher:
         """Look where that is wanted; whether some file is still being written there."""
         self._news.clear()
         wanted, self._wanted = self._wanted, {}
-        for name, folders in wanted.items():
-            if again := await self._index.look(self._roots.get(name), folders):
-                self._wanted.setdefault(name, set()).update(again)
+        again = await self._index.look({self._roots.get(name): one for name, one in wanted.items()})
+        for name, folders in again.items():
+            self._wanted.setdefault(name, set()).update(folders)
         return bool(self._wanted)
 
     def _hint(self, path: str, folders: Folders) -> None:

@@ -101,31 +101,59 @@ def _look(file: BinaryIO) -> dict[bytes, Found]:
     return objects
 
 
+class _Marks:
+    """Writes Klipper's marks around what belongs to an object."""
+
+    def __init__(self, out: BinaryIO, objects: dict[bytes, Found]) -> None:
+        self._out, self._objects = out, objects
+        self._definitions = b"".join(one.define() for one in objects.values())
+        self._current: Found | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether something belongs to an object."""
+        return self._current is not None
+
+    def define(self) -> None:
+        """All objects, before the first of them."""
+        self._out.write(self._definitions)
+        self._definitions = b""
+
+    def begin(self, label: bytes) -> None:
+        """What follows belongs to this object."""
+        self._current = self._objects[label]
+        self._out.write(b"EXCLUDE_OBJECT_START NAME=%s\n" % self._current.name)
+
+    def end(self) -> None:
+        """What follows belongs to nobody."""
+        if self._current is not None:
+            self._out.write(b"EXCLUDE_OBJECT_END NAME=%s\n" % self._current.name)
+            self._current = None
+
+
 def _write(file: BinaryIO, out: BinaryIO, objects: dict[bytes, Found]) -> None:
-    current: Found | None = None
-    define = b"".join(one.define() for one in objects.values())
-    begin, last = 1, b"\n"  # behind the line break that every piece begins with
+    marks = _Marks(out, objects)
+    begin, last = 1, LINE_END  # behind the line break that every piece begins with
     for piece in _pieces(file):
         assert piece is not None  # noqa: S101 - for the type checker: it was looked at before
         at = begin
         for event in _LABEL.finditer(piece):
             line = event.start() + 1
             out.write(piece[at:line])
-            if current is not None:
-                out.write(b"EXCLUDE_OBJECT_END NAME=%s\n" % current.name)
+            marks.end()
             label = _label(event)
-            current = objects[label] if label is not None else None
-            out.write(define if current is not None else b"")
-            define = define if current is None else b""
+            if label is not None:
+                marks.define()
             at = piece.find(b"\n", line) + 1 or len(piece)
             out.write(piece[line:at])
             out.write(b"" if piece[at - 1] == LINE_END else b"\n")
-            if current is not None:
-                out.write(b"EXCLUDE_OBJECT_START NAME=%s\n" % current.name)
+            if label is not None:
+                marks.begin(label)
         out.write(piece[at:])
-        last = piece[at:][-1:] or b"\n"
-    if current is not None:
-        out.write((b"" if last == b"\n" else b"\n") + b"EXCLUDE_OBJECT_END NAME=%s\n" % current.name)
+        last = piece[-1] if at < len(piece) else LINE_END
+    if marks.open and last != LINE_END:
+        out.write(b"\n")
+    marks.end()
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes | None]:

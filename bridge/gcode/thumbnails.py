@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bridge.gcode.bare import bare
 from bridge.gcode.metadata import Thumbnail
 from bridge.gcode.pictures import MAX_BYTES, MAX_SIDE, Picture, decode, find_blocks
 from bridge.gcode.windows import read_windows
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 FOLDER = ".thumbs"
 SMALL = (32, 32)
 MAX_NAME = 255
-MAX_QOI_PIXELS = 512 * 1024  # of all QOI pictures of a file: Pillow decodes them slowly, in Python
+# Pixels that are converted of all pictures of a file: Pillow decodes QOI slowly, in Python.
+MAX_PIXELS = {"qoi": 512 * 1024, "jpg": 1024 * 1024}
 _PILLOW_NAMES = {"png": "PNG", "jpg": "JPEG", "qoi": "QOI"}
 
 
@@ -98,31 +100,32 @@ def largest_png(path: Path, limit: int) -> bytes | None:
     """The largest picture of a G-code file as PNG of at most `limit` bytes, or None; blocking."""
     windows = read_windows(path)
     found = [] if windows.binary else [p for block in find_blocks(windows.head) if (p := decode(block))]
+    left = dict(MAX_PIXELS)
     for picture in sorted(found, key=lambda one: one.width * one.height, reverse=True):
-        png = _png(picture)
+        png = picture if picture.format == "png" else _converted(picture, left)
         if png is not None and len(png.data) <= limit:
             return png.data
     return None
 
 
-def _png(picture: Picture) -> Picture | None:
-    if picture.format == "png":
-        return picture
+def _converted(picture: Picture, left: dict[str, int]) -> Picture | None:
+    """The picture as PNG, if so many pixels are `left` to be converted."""
     opened = _open(picture.data, picture.format)
-    return _as_png(opened, (opened.width, opened.height)) if opened else None
+    if opened is None or opened.width * opened.height > left[picture.format]:
+        return None
+    left[picture.format] -= opened.width * opened.height
+    return _as_png(opened, (picture.width, picture.height))
 
 
 def _displayable(pictures: list[Picture]) -> list[Picture]:
     """One picture a size, none of them QOI, which browsers do not show."""
     ready: dict[tuple[int, int], Picture] = {}
-    pixels = 0
+    left = dict(MAX_PIXELS)
     for picture in pictures:
         size = (picture.width, picture.height)
         shown: Picture | None = picture
         if size not in ready and picture.format == "qoi":
-            opened = _open(picture.data, "qoi")
-            pixels += opened.width * opened.height if opened else 0
-            shown = _as_png(opened, size) if opened and pixels <= MAX_QOI_PIXELS else None
+            shown = _converted(picture, left)
         if shown and size not in ready:
             ready[size] = shown
     return list(ready.values())
@@ -150,8 +153,11 @@ def _open(data: bytes, kind: str) -> "Image.Image | None":
     """A picture by its header, if that names a sane size; nothing is decoded yet."""
     from PIL import Image  # noqa: PLC0415 - weight
 
+    needed = bare(data, kind)
+    if needed is None:
+        return None
     try:
-        opened = Image.open(io.BytesIO(data), formats=[_PILLOW_NAMES[kind]])
+        opened = Image.open(io.BytesIO(needed), formats=[_PILLOW_NAMES[kind]])
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None
     return opened if opened.width <= MAX_SIDE and opened.height <= MAX_SIDE else None

@@ -32,7 +32,14 @@ class Machine:
 
     components = ("machine", "proc_stats")
 
-    def __init__(self, sockets: SocketTable, desk: ServiceDesk, kernel: Kernel) -> None:
+    def __init__(
+        self,
+        sockets: SocketTable,
+        desk: ServiceDesk,
+        kernel: Kernel,
+        *,
+        firmware_interval: float = FIRMWARE_INTERVAL,
+    ) -> None:
         self.sampled: Notice[ProcStats] = Notice(
             "notify_proc_stat_update", ProcStats, "A sample of the machine's load, each second"
         )
@@ -41,7 +48,7 @@ class Machine:
         )
         self._sockets, self._desk, self._kernel = sockets, desk, kernel
         self._load = Load(kernel)
-        self._firmware = Firmware(kernel, ask)
+        self._firmware, self._firmware_interval = Firmware(kernel, ask), firmware_interval
         self._about: dict[str, Any] = {}
         self._described = -DESCRIBED_FOR
 
@@ -96,7 +103,7 @@ class Machine:
             before, self._load.throttled = self._load.throttled, state
             if before is None or before.bits != state.bits:
                 self._tell(before, state)
-            await asyncio.sleep(FIRMWARE_INTERVAL)
+            await asyncio.sleep(self._firmware_interval)
 
     def _tell(self, before: Throttled | None, now: Throttled) -> None:
         if before is None and not now.bits:

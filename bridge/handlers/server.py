@@ -197,15 +197,16 @@ MOONRAKER_VERSION = f"v0.11.0-klipper-bridge-{__version__}"  # clients compare i
 
 def moonraker_sections(config: Config) -> dict[str, Any]:
     """Our configuration under the names that Moonraker's clients look for, secrets masked."""
-    http, mqtt, stores = config.http, config.mqtt, config.server
+    stores = config.server
     plain: dict[str, Any] = masked(config)
+    http, mqtt = plain["http"], plain["mqtt"]
     return {
         "server": {
-            "host": http.host,
-            "port": http.port,
-            "klippy_uds_address": config.klippy.socket,
+            "host": http["host"],
+            "port": http["port"],
+            "klippy_uds_address": plain["klippy"]["socket"],
             "max_upload_size": config.files.max_upload // 1_048_576,  # MB
-            "max_websocket_connections": http.max_connections,
+            "max_websocket_connections": http["max_connections"],
             "enable_debug_logging": config.logging.level == "debug",
         },
         "data_store": {
@@ -219,24 +220,24 @@ def moonraker_sections(config: Config) -> dict[str, Any]:
         },
         **({"octoprint_compat": {"enable_ufp": True}} if config.files.octoprint else {}),
         "authorization": {
-            "trusted_clients": http.trusted,
-            "cors_domains": http.cors_origins,
-            "force_logins": http.force_logins,
+            "trusted_clients": http["trusted"],
+            "cors_domains": http["cors_origins"],
+            "force_logins": http["force_logins"],
             "default_source": "moonraker",
         },
         "mqtt": {
-            "address": mqtt.host,
-            "port": mqtt.port,
-            "username": mqtt.username,
-            "password": plain["mqtt"]["password"],
-            "mqtt_protocol": mqtt.protocol,
-            "instance_name": config.instance,
-            "default_qos": mqtt.qos,
+            "address": mqtt["host"],
+            "port": mqtt["port"],
+            "username": mqtt["username"],
+            "password": mqtt["password"],
+            "mqtt_protocol": mqtt["protocol"],
+            "instance_name": plain["instance"],
+            "default_qos": mqtt["qos"],
             "enable_moonraker_api": True,
             "publish_split_status": True,
         },
-        "announcements": {"subscriptions": list(config.announcements.feeds)},
-        **({"zeroconf": {"mdns_hostname": config.zeroconf.name}} if config.zeroconf.enabled else {}),
+        "announcements": {"subscriptions": list(plain["announcements"]["feeds"])},
+        **({"zeroconf": {"mdns_hostname": plain["zeroconf"]["name"]}} if config.zeroconf.enabled else {}),
         "job_queue": plain["job_queue"],
         **_named("power", plain["power"]),
         **_named("sensor", plain["sensors"]),

@@ -1,16 +1,19 @@
 """machine.services.*, shutdown, reboot and sudo: what may be done to the machine below."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from bridge.controls.control import Control, button
 from bridge.klippy.state import Klippy
 from bridge.rpc import NOT_MQTT, Access, Call, Notice, rpc
 from bridge.services.desk import ServiceDesk
-from bridge.services.provider import ServiceState
+from bridge.services.provider import Action, ServiceState
 from bridge.services.rights import Rights
+
+ACTIONS: tuple[Action, ...] = ("start", "stop", "restart")
 
 Service = Annotated[str, Meta(description="klipper, moonraker (the bridge), or one of machine.services")]
 
@@ -43,6 +46,10 @@ class Services:
         klippy.offer("shutdown_machine", lambda _params: desk.begin_power("shutdown"))
         klippy.offer("reboot_machine", lambda _params: desk.begin_power("reboot"))
         klippy.changed.connect(lambda _info: desk.look_again())
+
+    def controls(self, services: Iterable[str]) -> list[Control]:
+        """Three buttons for each of these; they work while Klippy is down, when they are needed most."""
+        return [self._control(action, service) for service in services for action in ACTIONS]
 
     @rpc("machine.services.restart", "POST", access=Access.ADMIN)
     async def restart(self, call: Call, *, service: Service) -> Literal["ok"]:
@@ -98,6 +105,13 @@ class Services:
     ) -> SudoTaken:
         """Give sudo its password; it is tried, kept in memory, and forgotten when the bridge ends."""
         return SudoTaken([await self._rights.learn(password)], is_restarting=False)
+
+    def _control(self, action: Action, service: str) -> Control:
+        async def act() -> None:
+            await self._desk.act(action, service)
+
+        key, name = f"service_{action}_{service}", f"{action.capitalize()} {service}"
+        return button(key, name, act, always=True, access=Access.ADMIN)
 
     def _told(self, states: Mapping[str, Any]) -> None:
         self.changed.emit(dict(states))

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from bridge.controls.control import Control, button
 from bridge.rpc import Access, Call, Notice, missing, rpc
-from bridge.updates.foreman import SYSTEM, Foreman, Progress
+from bridge.updates.foreman import REFRESH, SYSTEM, Foreman, Progress
 
 Name = Annotated[str, Meta(description="its name in `updates.components`")]
 BRIDGE, MOONRAKER, KLIPPER = "klipper-bridge", "moonraker", "klipper"
@@ -40,11 +40,14 @@ class Update:
 
     @property
     def controls(self) -> list[Control]:
-        """A button for each component; what it begins goes on by itself, and its end is told."""
-        return [
-            button(f"update_{name}", f"Update {name}", self._begin(name), always=True, access=Access.ADMIN)
-            for name in self._foreman.components
-        ]
+        """A button for each component, and one to look; what is begun goes on by itself, its end is told."""
+        if not self._foreman.configured:
+            return []
+        acts = {
+            f"update_{REFRESH}": ("Check for updates", self._foreman.begin_refresh),
+            **{f"update_{name}": (f"Update {name}", self._begin(name)) for name in self._foreman.components},
+        }
+        return [button(key, name, act, always=True, access=Access.ADMIN) for key, (name, act) in acts.items()]
 
     @rpc("machine.update.status", "GET", access=Access.READ)
     async def status(

@@ -1,11 +1,12 @@
 """server.webcams.*: which cameras there are, for web UIs and apps."""
 
+from collections.abc import Set as AbstractSet
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from bridge.config.options import LOGIN_IN_URL
+from bridge.config import hidden, masked
 from bridge.errors import BridgeError
 from bridge.rpc import Access, Call, Door, Notice, rpc
 from bridge.webcams.album import Album
@@ -45,24 +46,24 @@ class Webcams:
 
     components = ("webcam",)
 
-    def __init__(self, album: Album, snapshots: Snapshots) -> None:
+    def __init__(self, album: Album, snapshots: Snapshots, confidential: AbstractSet[str]) -> None:
         self.changed: Notice[WebcamList] = Notice(
             "notify_webcams_changed", WebcamList, "A camera was added, changed or removed"
         )
-        self._album, self._snapshots = album, snapshots
+        self._album, self._snapshots, self._confidential = album, snapshots, confidential
         album.changed.connect(lambda webcams: self.changed.emit(WebcamList(webcams)))
 
     @rpc("server.webcams.list", "GET", access=Access.READ)
     async def listing(self, call: Call) -> WebcamList:
-        """Every camera; over MQTT without the logins that its addresses may hold."""
-        return WebcamList([_shown(call, one) for one in self._album.all])
+        """Every camera; over MQTT without the secrets that its addresses may hold."""
+        return WebcamList([self._shown(call, one) for one in self._album.all])
 
     @rpc("server.webcams.get_item", "GET", path="/server/webcams/item", access=Access.READ)
     async def get_item(
         self, call: Call, *, uid: Uid | None = None, name: OldName | None = None
     ) -> WebcamItem:
         """One camera, by its id or its name."""
-        return WebcamItem(_shown(call, self._album.find(uid, name)))
+        return WebcamItem(self._shown(call, self._album.find(uid, name)))
 
     @rpc("server.webcams.post_item", "POST", path="/server/webcams/item", access=Access.FILES)
     async def post_item(
@@ -103,38 +104,42 @@ class Webcams:
             "extra_data": extra_data,
         }
         fields = {field: value for field, value in given.items() if value is not None}
-        return WebcamItem(_shown(call, await self._album.save(uid, fields)))
+        return WebcamItem(self._shown(call, await self._album.save(uid, fields)))
 
     @rpc("server.webcams.delete_item", "DELETE", path="/server/webcams/item", access=Access.FILES)
     async def delete_item(
         self, call: Call, *, uid: Uid | None = None, name: OldName | None = None
     ) -> WebcamItem:
         """Remove a camera that a client has added."""
-        return WebcamItem(_shown(call, await self._album.remove(uid, name)))
+        return WebcamItem(self._shown(call, await self._album.remove(uid, name)))
 
     @rpc("server.webcams.test", "POST", access=Access.CONTROL)
     async def test(self, call: Call, *, uid: Uid | None = None, name: OldName | None = None) -> WebcamTest:
         """Fetch a picture of a camera, and tell its addresses in full."""
-        webcam = _shown(call, found := self._album.find(uid, name))
+        webcam = self._shown(call, found := self._album.find(uid, name))
         try:
             await self._snapshots.fetch(found, MOST)
         except BridgeError:
             reachable = False
         else:
             reachable = True
-        address = self._snapshots.address
-        return WebcamTest(webcam.name, reachable, address(webcam.snapshot_url), address(webcam.stream_url))
+        addresses = (self._snapshots.address(url) for url in (webcam.snapshot_url, webcam.stream_url))
+        snapshot, stream = (self._public(call, address) for address in addresses)
+        return WebcamTest(webcam.name, reachable, snapshot, stream)
+
+    def _shown(self, call: Call, webcam: Webcam) -> Webcam:
+        """Browsers need the login of a camera; a broker is no place for it."""
+        return without_secrets(webcam, self._confidential) if call.client.door is Door.MQTT else webcam
+
+    def _public(self, call: Call, address: str) -> str:
+        return hidden(address, self._confidential) if call.client.door is Door.MQTT else address
 
 
-def _shown(call: Call, webcam: Webcam) -> Webcam:
-    """Browsers need the login of a camera; a broker is no place for it."""
-    return without_login(webcam) if call.client.door is Door.MQTT else webcam
-
-
-def without_login(webcam: Webcam) -> Webcam:
-    """A camera whose addresses hold no password."""
+def without_secrets(webcam: Webcam, confidential: AbstractSet[str]) -> Webcam:
+    """A camera whose addresses hold no password, token, or what came by `!secret`."""
     return msgspec.structs.replace(
         webcam,
-        stream_url=LOGIN_IN_URL.sub("***", webcam.stream_url),
-        snapshot_url=LOGIN_IN_URL.sub("***", webcam.snapshot_url),
+        stream_url=hidden(webcam.stream_url, confidential),
+        snapshot_url=hidden(webcam.snapshot_url, confidential),
+        extra_data=masked(webcam.extra_data, confidential=confidential),
     )

@@ -87,16 +87,21 @@ async def waiting(kernel: Kernel, interface: str) -> list[CanNode]:
 
 
 def _ask(interface: str) -> list[CanNode]:
-    found: dict[str, CanNode] = {}
     with socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW) as bus:
         bus.bind((interface,))
-        bus.send(FRAME.pack(ASK_ID, 1, bytes([WHO_WAITS]).ljust(8, b"\0")))
-        end = time.monotonic() + PATIENCE
-        while len(found) < MOST and (left := end - time.monotonic()) > 0:
-            bus.settimeout(left)
-            with contextlib.suppress(TimeoutError):
-                if (node := parsed(bus.recv(FRAME.size))) is not None:
-                    found[node.uuid] = node
+        return answers(bus, PATIENCE)
+
+
+def answers(bus: socket.socket, patience: float) -> list[CanNode]:
+    """Ask who waits, and hear them out."""
+    found: dict[str, CanNode] = {}
+    bus.send(FRAME.pack(ASK_ID, 1, bytes([WHO_WAITS]).ljust(8, b"\0")))
+    end = time.monotonic() + patience
+    while len(found) < MOST and (left := end - time.monotonic()) > 0:
+        bus.settimeout(left)
+        with contextlib.suppress(TimeoutError):
+            if (node := parsed(bus.recv(FRAME.size))) is not None:
+                found[node.uuid] = node
     return list(found.values())
 
 

@@ -115,10 +115,8 @@ class FileResponse(web.StreamResponse):
         wanted = _RANGE.fullmatch(request.headers.get(hdrs.RANGE, ""))
         if wanted is None or wanted[0] == "bytes=-" or not _same_as_before(request, self._opened):
             return 0, size  # also of several ranges at once, as the standard allows
-        first, last = wanted[1], wanted[2]
-        start = int(first) if first else max(size - int(last), 0)
-        end = min(int(last), size - 1) if first and last else size - 1
-        if start > end or (not first and not int(last)):
+        start, end = _bounds(wanted[1], wanted[2], size)
+        if start > end:
             self.set_status(416)
             self.headers[hdrs.CONTENT_RANGE] = f"bytes */{size}"
             return 0, 0
@@ -144,6 +142,13 @@ class FileResponse(web.StreamResponse):
                 raise ConnectionResetError("the file became shorter")
             count -= len(piece)
             await writer.write(piece)
+
+
+def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
+    """The range's first and last byte; where there is none of it, the first comes behind the last."""
+    if not first:
+        return max(size - int(last), 0), size - 1
+    return int(first), min(int(last), size - 1) if last else size - 1
 
 
 def _failed(request: web.BaseRequest, opened: Opened) -> bool:

@@ -4,6 +4,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from bridge.errors import ConfigError
 
@@ -31,7 +32,7 @@ class Origins:
     def __init__(self, patterns: Iterable[str], hosts: Iterable[str] = ()) -> None:
         parts = [_split(pattern) for pattern in patterns]
         self._known = [re.compile(_origin(*part)) for part in parts]
-        names = (*(host for _, host, _ in parts), *map(_checked_host, hosts), socket.gethostname().lower())
+        names = (*(host for _, host, _ in parts), *map(_checked_host, hosts), *own_names())
         self._hosts = [re.compile(_glob(name)) for name in names if name]
         self._seen: set[str] = set()
 
@@ -59,6 +60,17 @@ class Origins:
         if "." not in name or name.endswith(_LOCAL) or _is_address(name):
             return True
         return any(pattern.fullmatch(name) for pattern in self._hosts)
+
+
+def own_names(hosts: Path = Path("/etc/hosts")) -> set[str]:
+    """This machine's name, and what `hosts` calls it in full; nobody in the network is asked."""
+    name = socket.gethostname().lower()
+    try:
+        lines = hosts.read_text(errors="replace").lower().splitlines()
+    except OSError:
+        lines = []
+    rows = (line.partition("#")[0].split()[1:] for line in lines)
+    return {name, *(one for row in rows if name in row for one in row)}
 
 
 def cors(origin: str) -> Mapping[str, str]:

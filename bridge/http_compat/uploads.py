@@ -70,12 +70,13 @@ class UploadPages:
         """Take a form in; what became of its file, if it had one."""
         _require(visitor, Access.FILES)
         parser = Multipart(boundary(request.headers.get(hdrs.CONTENT_TYPE, "")))
-        self._uploads.check_size(max((request.content_length or 0) - MAX_FIELD, 0))
+        size = max((request.content_length or 0) - MAX_FIELD, 0)
+        self._uploads.check_size(size)
         if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # the answer itself has not begun
         async with self._uploads.begin() as incoming:
-            received = await _Reading(self._uploads, incoming, parser).read(request)
+            received = await _Reading(self._uploads, incoming, parser, size).read(request)
             if not (needs_file or received.filename):
                 return received, None
             form = received.form()
@@ -87,8 +88,9 @@ class UploadPages:
 class _Reading:
     """One form on its way in."""
 
-    def __init__(self, uploads: Uploads, incoming: Incoming, parser: Multipart) -> None:
+    def __init__(self, uploads: Uploads, incoming: Incoming, parser: Multipart, size: int) -> None:
         self._uploads, self._incoming, self._parser = uploads, incoming, parser
+        self._size = size  # bytes that the file has at least, as far as that is known
         self._received = Received()
         self._text: bytearray | None = None  # of the field that comes
         self._field = ""
@@ -142,7 +144,8 @@ class _Reading:
         if self._is_file:
             checked(str(part.filename))  # before the file itself has come in vain
             self._received.filename = part.filename
-            self._incoming.begin(self._uploads.folder(self._received.fields.get("root") or GCODES))
+            root = self._received.fields.get("root") or GCODES
+            self._uploads.begin_file(self._incoming, root, self._size)
 
     def _end(self) -> None:
         if self._text is None:
@@ -153,6 +156,8 @@ class _Reading:
             self._received.fields[self._field] = self._text.decode()
         except UnicodeDecodeError as error:
             raise BadRequest(f"The field '{printable(self._field)}' is not UTF-8") from error
+        if self._field == "root" and self._incoming.begun:
+            self._uploads.check_root(self._incoming, self._received.fields["root"] or GCODES)
 
     def _skip(self, data: bytes) -> None:
         self._behind += len(data)

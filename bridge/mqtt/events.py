@@ -3,17 +3,18 @@
 import time
 import uuid
 from collections import deque
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
 
-from bridge.config.options import LOGIN_IN_URL
+from bridge.config import masked
 from bridge.mqtt.link import MqttLink
 from bridge.mqtt.payloads import EVENTS, Event, Nothing, event_of
 from bridge.mqtt.topics import Topics
 from bridge.rpc import Notification
 
-_WITH_URLS = frozenset({"webcams_changed"})  # browsers need the logins in them; a broker is no place for any
+_WITH_URLS = frozenset({"webcams_changed"})  # browsers need the secrets in them; a broker is no place for any
 KEPT, KEPT_FOR = 100, 60.0  # events and seconds while the broker is away
 
 _encode = msgspec.json.Encoder().encode
@@ -22,9 +23,9 @@ _encode = msgspec.json.Encoder().encode
 class MqttEvents:
     """Publishes events below event/; keeps them for a moment while the broker is away."""
 
-    def __init__(self, link: MqttLink, topics: Topics) -> None:
+    def __init__(self, link: MqttLink, topics: Topics, confidential: AbstractSet[str] = frozenset()) -> None:
         self.dropped = 0
-        self._link, self._topics = link, topics
+        self._link, self._topics, self._confidential = link, topics, confidential
         self._boot = uuid.uuid4().hex[:12]
         self._sequence = 0
         self._kept: deque[Event] = deque()
@@ -46,7 +47,9 @@ class MqttEvents:
         if name in self._no_news:
             self._no_news.discard(name)
         elif name is not None and name not in EVENTS:
-            params = _without_logins(notification.params) if name in _WITH_URLS else notification.params
+            params = notification.params
+            if name in _WITH_URLS:
+                params = masked(params, confidential=self._confidential)
             self.tell(name, params[0] if len(params) == 1 else params or Nothing())
 
     def tell(self, name: str, data: Any) -> None:
@@ -77,9 +80,3 @@ class MqttEvents:
                 self._post(event)
             else:
                 self.dropped += 1
-
-
-def _without_logins(params: list[Any]) -> list[Any]:
-    text = LOGIN_IN_URL.sub("***", _encode(params).decode())
-    found: list[Any] = msgspec.json.decode(text)
-    return found

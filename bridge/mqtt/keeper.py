@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from bridge import durable
 from bridge.decoding import UNREADABLE
 from bridge.mqtt.link import MqttLink
 
@@ -62,9 +63,7 @@ def _recall(path: Path) -> set[str]:
 
 
 def _write(path: Path, topics: set[str]) -> None:
-    temporary = path.with_suffix(".new")
     try:
-        temporary.write_bytes(msgspec.json.encode(sorted(topics)))
-        temporary.replace(path)
+        durable.write(path, msgspec.json.encode(sorted(topics)))
     except OSError as error:
         log.warning("cannot remember which topics are retained: %s", error)

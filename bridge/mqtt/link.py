@@ -49,6 +49,7 @@ class _Route:
     signal: Signal[Incoming]
     own: bool  # whether our own publishes come back
     early: bool  # whether it is heard before anything is said
+    qos: int
 
 
 class DuelError(Exception):
@@ -108,14 +109,16 @@ class MqttLink:
             return room
         return min(room, packet - OVERHEAD - len(topic.encode()) - len(correlation or b""))
 
-    def route(self, pattern: str, slot: Slot, *, own: bool = False, early: bool = False) -> None:
+    def route(
+        self, pattern: str, slot: Slot, *, own: bool = False, early: bool = False, qos: int | None = None
+    ) -> None:
         """Give every message of `pattern` to `slot`, from the next connect on.
 
         `own` messages come back only if asked for; `early` ones tell whether we may speak at all.
         """
         signal: Signal[Incoming] = Signal(f"messages on {pattern}")
         signal.connect(slot)
-        self._routes.append(_Route(pattern, signal, own, early))
+        self._routes.append(_Route(pattern, signal, own, early, self._settings.qos if qos is None else qos))
 
     def post(
         self,
@@ -175,7 +178,7 @@ class MqttLink:
         connection = self._require()
         try:
             async with asyncio.timeout(timeout), self._listening(topic) as arrived:
-                await connection.ask_for(topic, self._settings.qos if qos is None else qos)
+                await connection.ask_for(topic, self._qos(topic, self._settings.qos if qos is None else qos))
                 return await arrived
         except TimeoutError as error:
             raise TimedOut(f"Nothing came on '{topic}' within {timeout:g} s") from error
@@ -266,13 +269,13 @@ class MqttLink:
     async def _welcome(self, connection: Connection) -> None:
         """Subscribe, be online, and let everybody publish the whole truth."""
         for route in (route for route in self._routes if route.early):
-            await connection.ask_for(route.pattern, self._settings.qos, own=route.own)
+            await connection.ask_for(route.pattern, self._qos(route.pattern), own=route.own)
         self._duel.back(will_published=self._found == OFFLINE)
         if self._rival:
             raise DuelError(self._rival)
         self._connection = connection
         for route in (route for route in self._routes if not route.early):
-            await connection.ask_for(route.pattern, self._settings.qos, own=route.own)
+            await connection.ask_for(route.pattern, self._qos(route.pattern), own=route.own)
         first, self._welcomed = not self._welcomed, True
         self.since = time.time()
         self.reconnects += not first
@@ -282,6 +285,10 @@ class MqttLink:
         log.info("connected to the broker %s (MQTT %s)", self.address, self.protocol)
         self.post(self._topics.status, ONLINE, retain=True)
         self.connected.emit(first)
+
+    def _qos(self, pattern: str, least: int = 0) -> int:
+        """What whoever listens most carefully wants: a broker knows one subscription of a pattern."""
+        return max((least, *(route.qos for route in self._routes if route.pattern == pattern)))
 
     async def _stay(self, connection: Connection) -> None:
         """Until the connection ends or a rival shows."""

@@ -221,6 +221,17 @@ class HostStats(Payload, frozen=True):
     booted_at: DateTime
 
 
+class Announcements(Payload, frozen=True):
+    """What people should know: how much of it nobody has dismissed, and the newest of that."""
+
+    waiting: Count
+    title: str | None = None
+    description: str | None = None
+    url: str | None = None
+    priority: Literal["normal", "high"] | None = None
+    date: Time | None = None
+
+
 class Update(Payload, frozen=True):
     """A component that is kept up to date; exactly the keys that Home Assistant's update entities take."""
 

@@ -18,12 +18,16 @@ class _Posted:
 
 
 class LearntSize:
-    """The size above which the broker hangs up, for brokers that do not tell: learnt from two losses."""
+    """The size above which the broker hangs up, for brokers that do not tell: learnt from two losses.
+
+    What the broker took on this connection or the one before is no reason for it to hang up.
+    """
 
     def __init__(self) -> None:
         self.limit: int | None = None
         self._open: dict[int, _Posted] = {}  # large messages by id that the broker has not acknowledged
         self._suspect: int | None = None
+        self._taken = self._taken_before = 0  # bytes of the largest that was acknowledged
 
     def posted(self, number: int, size: int) -> None:
         """A message went out."""
@@ -35,15 +39,17 @@ class LearntSize:
 
     def acknowledged(self, number: int) -> None:
         """The broker has taken it: it is not the reason for what comes."""
-        self._open.pop(number, None)
+        message = self._open.pop(number, None)
+        if message is not None:
+            self._taken = max(self._taken, message.size)
 
     def lost(self) -> None:
         """The connection ended; a large message just before it, twice in a row, is taken as the reason."""
-        since = time.monotonic() - BLAME
-        largest = max(
-            (message.size for message in self._open.values() if message.when >= since), default=None
-        )
+        since, fine = time.monotonic() - BLAME, max(self._taken, self._taken_before)
+        suspects = (message.size for message in self._open.values() if message.when >= since)
+        largest = max((size for size in suspects if size > fine), default=None)
         self._open.clear()
+        self._taken, self._taken_before = 0, self._taken
         if largest is not None and self._suspect is not None:
             self.limit = min(largest, self._suspect) - 1
             log.warning("the broker hangs up at large messages; sending none above %d bytes", self.limit)

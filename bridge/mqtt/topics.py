@@ -131,6 +131,11 @@ class Topics:
         return f"{self.instance}/webcam/{encode(name)}/url"
 
     @property
+    def announcements(self) -> str:
+        """What people should know and have not seen yet."""
+        return f"{self.instance}/announcements"
+
+    @property
     def host_stats(self) -> str:
         """How the machine below fares."""
         return f"{self.instance}/host/stats"
@@ -182,6 +187,7 @@ class Topics:
             "sensor",
             "spool",
             "webcam",
+            "announcements",
             "host",
             "update",
             "bridge",
@@ -213,6 +219,7 @@ class Topics:
             "sensor",
             "spool",
             "webcam",
+            "announcements",
             "host",
             "update",
             "queue",

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Set as AbstractSet
 
+from bridge.config import hidden
 from bridge.config.webcams import Webcams as Settings
 from bridge.errors import BridgeError
 from bridge.jobs.tracker import JobTracker
@@ -28,9 +30,11 @@ class MqttWebcams:
         snapshots: Snapshots,
         tracker: JobTracker,
         settings: Settings,
+        confidential: AbstractSet[str],
     ) -> None:
         self._link, self._topics, self._album = link, topics, album
         self._snapshots, self._tracker, self._settings = snapshots, tracker, settings
+        self._confidential = confidential
         self._turned = asyncio.Event()
         self._nags: dict[str, Nagger] = {}
         self._addresses: dict[str, str] = {}  # retained, by the camera's name
@@ -49,7 +53,8 @@ class MqttWebcams:
     def address(self, webcam: Webcam) -> str | None:
         """Where Home Assistant finds the picture; None where that is not known, or is a secret."""
         url = absolute(self._settings.public_url or "", webcam.snapshot_url)
-        return url if url.startswith(("http://", "https://")) and "@" not in url.split("?")[0] else None
+        secret = "@" in url.split("?")[0] or hidden(url, self._confidential) != url
+        return url if url.startswith(("http://", "https://")) and not secret else None
 
     async def open(self) -> None:
         """Nothing to acquire."""

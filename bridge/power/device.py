@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 State = Literal["on", "off", "init", "error"]
 See = Callable[[bool | None], None]  # None: not known at present
+SWITCHED: tuple[State, ...] = ("on", "off")
 SWITCHING = 30.0  # seconds after which a command has failed whatever its link thinks
 
 
@@ -32,16 +33,24 @@ class Device:
     """A device by its name in the configuration."""
 
     def __init__(
-        self, name: str, settings: PowerDevice, link: Link, busy: Callable[[], bool], backoff: Backoff
+        self,
+        name: str,
+        settings: PowerDevice,
+        link: Link,
+        busy: Callable[[], bool],
+        backoff: Backoff,
+        hide: Callable[[str], str],
     ) -> None:
         self.changed: Signal[Device] = Signal(f"power of {name}")
-        self.switched_on: Signal[Device] = Signal(f"{name} switched on")  # by hand, too
+        self.switched: Signal[Device] = Signal(f"{name} switched")  # by hand, too; not what was found so
         self.name, self.settings, self.kind = name, settings, kind(settings)
         self.state: State = "init"
         self.reason: str | None = None  # of an error
-        self._link, self._busy, self._backoff = link, busy, backoff
+        self._link, self._busy, self._backoff, self._hide = link, busy, backoff, hide
         self._turn = asyncio.Lock()
         self._first = asyncio.Event()
+        self._known: State | None = None  # on or off, what it was when that was last known
+        self._told: bool | None = None  # what it is being told to become
 
     @property
     def locked(self) -> bool:
@@ -58,12 +67,15 @@ class Device:
         async with self._turn:
             if not on:
                 self.refuse_off()
+            self._told = on
             try:
                 async with asyncio.timeout(SWITCHING):
                     await self._link.switch(on=on)
             except Exception as error:
                 self._failed(error)
                 raise DeviceFailed(f"'{self.name}' was not switched: {self.reason}") from error
+            finally:
+                self._told = None
         log.info("%s was switched %s", self.name, "on" if on else "off")
 
     async def run(self) -> None:
@@ -80,20 +92,24 @@ class Device:
         if on is None:
             self._become("init")
             return
-        was, now = self.state, "on" if on else "off"
-        self._become("on" if on else "off")
-        if now == "on" and was == "off":
-            self.switched_on.emit(self)
+        now: State = "on" if on else "off"
+        obeyed = self._told is on and self.state not in SWITCHED
+        turned = self._known not in (None, now)
+        self._known = now
+        self._become(now)
+        if obeyed or turned:
+            self.switched.emit(self)
         self._first.set()
 
     async def _watch(self) -> None:
         await self._link.watch(self.see)
 
     def _failed(self, error: Exception) -> None:
-        if not isinstance(error, BridgeError | OSError | TimeoutError):
+        told = isinstance(error, BridgeError | OSError)  # what a library says may hold a secret
+        if not told:
             log.debug("the power device %s raised", self.name, exc_info=error)
         quiet = "it does not answer" if isinstance(error, TimeoutError) else type(error).__name__
-        self._become("error", str(error) or quiet)
+        self._become("error", (self._hide(str(error)) if told else "") or quiet)
 
     def _become(self, state: State, reason: str | None = None) -> None:
         if (state, reason) == (self.state, self.reason):

@@ -8,9 +8,10 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
+from bridge.config import secrets_of
 from bridge.config.power import HttpSwitch
 from bridge.errors import ConfigError, DeviceFailed, TimedOut
-from bridge.outgoing import Outgoing, body_of
+from bridge.outgoing import Outgoing, body_of, reason_of
 from bridge.power.device import Polled
 from bridge.power.http_presets import HTTP_PRESETS, Ask, HttpPreset
 from bridge.power.readings import Reading
@@ -43,6 +44,7 @@ class HttpPlug(Polled):
             f"{where}.state_template",
             settings.state_on,
             settings.state_off,
+            secrets_of(settings),
         )
 
     async def read(self) -> bool:
@@ -69,8 +71,8 @@ class HttpPlug(Polled):
                 body = await body_of(answer, MOST)
         except TimeoutError as error:
             raise TimedOut(f"no answer from {_host(request.url)} within {settings.timeout:g} s") from error
-        except aiohttp.ClientError as error:
-            raise DeviceFailed(f"{_host(request.url)} cannot be reached: {error}") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise DeviceFailed(f"{_host(request.url)} cannot be reached: {reason_of(error)}") from error
         if answer.status >= 400:  # noqa: PLR2004 - HTTP's own bound
             raise DeviceFailed(f"{_host(request.url)} answers {answer.status} {answer.reason}")
         return body
@@ -168,5 +170,4 @@ def _quoted(text: str) -> str:
 
 def _host(url: str) -> str:
     """Where it goes, without the secrets that an address may hold."""
-    parts = urlsplit(url)
-    return parts.hostname or url
+    return urlsplit(url).hostname or "its address"

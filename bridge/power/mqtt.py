@@ -39,18 +39,20 @@ class MqttPlug:
         link.connected.connect(lambda _first: self._up.set())
         link.lost.connect(lambda _reason: self._lost())
         if self._topic is not None:
-            link.route(self._topic, self._receive)
+            link.route(self._topic, self._receive, qos=settings.qos)
 
     async def watch(self, see: See) -> None:
         """Ask when the broker is there, then listen until it is gone."""
         self._see = see
         while True:
             await self._up.wait()
-            self._down.clear()
+            if self._complaint is None:  # else something odd came between two looks
+                self._down.clear()
             if self._is is not None:
                 see(self._is)  # its retained state, which came before we were told of the connection
             await self._ask_first()
-            await self._down.wait()
+            while not self._down.is_set():
+                await self._down.wait()
             see(None)
             self._is = None
             if self._complaint is not None:
@@ -116,6 +118,9 @@ class MqttPlug:
 
     def _take(self, on: bool) -> None:  # noqa: FBT001 - what was heard
         self._is = on
+        if self._complaint is not None:
+            self._complaint = None
+            self._down.clear()
         self._heard.set()
         self._see(on)
 

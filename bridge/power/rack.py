@@ -1,6 +1,6 @@
 """All devices together: made from the configuration, each with a task of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -54,11 +54,19 @@ def _busy(tracker: JobTracker, commands: Commands) -> bool:
 class Rack:
     """The devices by their names; none of them can hurt another."""
 
-    def __init__(self, settings: Mapping[str, PowerDevice], wires: Wires, tracker: JobTracker) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, PowerDevice],
+        wires: Wires,
+        tracker: JobTracker,
+        hide: Callable[[str], str],
+    ) -> None:
         self.changed: Signal[Device] = Signal("power device")
         self._crew = Crew()
         self.devices = {
-            name: Device(name, one, _link(name, one, wires), partial(_busy, tracker, wires.commands), RETRY())
+            name: Device(
+                name, one, _link(name, one, wires), partial(_busy, tracker, wires.commands), RETRY(), hide
+            )
             for name, one in settings.items()
             if _is_named(name)
         }

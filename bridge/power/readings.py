@@ -1,7 +1,9 @@
 """What a device says of itself as on or off."""
 
+from collections.abc import Set as AbstractSet
 from typing import Final
 
+from bridge.config.secrets import HIDDEN, NONE
 from bridge.errors import DeviceFailed
 from bridge.template import Template
 
@@ -14,8 +16,11 @@ SHOWN = 60  # characters
 class Reading:
     """Reads on or off from a message by a template, and two words where the usual ones do not fit."""
 
-    def __init__(self, template: str, where: str, on: str | None, off: str | None) -> None:
+    def __init__(
+        self, template: str, where: str, on: str | None, off: str | None, secrets: AbstractSet[str] = NONE
+    ) -> None:
         self._template = Template(template, where)
+        self._secrets = sorted((one.lower() for one in secrets), key=len, reverse=True)
         self._on = ON if on is None else frozenset({on.strip().lower()})
         self._off = OFF if off is None else frozenset({off.strip().lower()})
 
@@ -28,4 +33,6 @@ class Reading:
             return False
         if text in SILENT:
             return None
+        for secret in self._secrets:  # a page may repeat the address that was asked for
+            text = text.replace(secret, HIDDEN)
         raise DeviceFailed(f"it says '{text[:SHOWN]}', which is neither on nor off")

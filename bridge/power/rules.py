@@ -40,7 +40,7 @@ class Rules:
         tracker.started.connect(lambda _start: self._sighted.set())
         tracker.finished.connect(lambda _job: self._job_ended())
         for device in devices.values():
-            device.switched_on.connect(self._switched_on)
+            device.switched.connect(self._switched)
             device.changed.connect(self._changed)
 
     def begin(self) -> None:
@@ -78,24 +78,37 @@ class Rules:
                 self._crew.start(self._off_after_shutdown(device))
 
     async def _off_after_shutdown(self, device: Device) -> None:
-        await asyncio.sleep(device.settings.off_when_shutdown_delay)
-        if self._klippy.info.state is KlippyState.SHUTDOWN:
+        try:
+            async with asyncio.timeout(device.settings.off_when_shutdown_delay):
+                while self._klippy.info.state is KlippyState.SHUTDOWN:
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
             await self._switch(device, on=False, why="Klippy has shut down")
+        else:
+            log.info("%s is not switched off: Klippy is not shut down any more", device.name)
 
-    def _switched_on(self, device: Device) -> None:
+    def _switched(self, device: Device) -> None:
         settings = device.settings
+        if device.state != "on":
+            return
         if settings.restart_klipper_when_powered:
             self._crew.start(self._revive_klippy(device))
         if settings.timer:
+            self._stop(device)
             self._timers[device.name] = asyncio.get_running_loop().call_later(
                 settings.timer, self._time_is_up, device
             )
 
     def _changed(self, device: Device) -> None:
         if device.state == "off":
-            self._due.discard(device.name)
-            if (timer := self._timers.pop(device.name, None)) is not None:
-                timer.cancel()
+            self._stop(device)
+
+    def _stop(self, device: Device) -> None:
+        """Its time begins anew, or does not matter any more."""
+        self._due.discard(device.name)
+        if (timer := self._timers.pop(device.name, None)) is not None:
+            timer.cancel()
 
     def _time_is_up(self, device: Device) -> None:
         self._timers.pop(device.name, None)

@@ -67,7 +67,7 @@ class Sensor:
         if not is_concrete(topic):
             raise ConfigError(f"{where}.topic: '{topic}' is no topic; wildcards are not taken here")
         self._templates[key] = Template(value.template, f"{where}.template")
-        link.route(topic, lambda incoming: self._heard(key, incoming))
+        link.route(topic, lambda incoming: self._heard(key, incoming), qos=self.settings.qos)
         if value.kind == ENERGY:
             gauge = self._field(
                 ENERGY,

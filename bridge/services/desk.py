@@ -35,20 +35,24 @@ class ServiceDesk:
         renew: Callable[[], None],
     ) -> None:
         self.changed: Signal[Mapping[str, ServiceState]] = Signal("states of services")
+        self.found: Signal[list[str]] = Signal("services that can be started and stopped")
         self.provider = provider
         self.states: States = {}
         self._kernel, self._allowed, self._klipper = kernel, allowed, klipper
         self._klippy_process, self._renew = klippy_process, renew
+        self._last_unit = KLIPPER
         self._turn, self._look = asyncio.Lock(), asyncio.Event()
         self._crew, self._nag = Crew(), Nagger(log)
 
     @property
     def klipper(self) -> str:
-        """The name of Klipper's service: as configured, else as its process has it."""
+        """The name of Klipper's service: as configured, else as its process has it, or had it."""
         if self._klipper is not None:
             return self._klipper
         process = self._klippy_process()
-        return (process and self._is_klippy(process) and self._unit_of(str(process))) or KLIPPER
+        unit = self._unit_of(str(process)) if process and self._is_klippy(process) else None
+        self._last_unit = unit or self._last_unit
+        return self._last_unit
 
     @property
     def own(self) -> str:
@@ -80,7 +84,14 @@ class ServiceDesk:
         was, self.states = self.states, known
         if was and (news or gone):
             self.changed.emit({**news, **gone})
+        if was.keys() != known.keys():
+            self.found.emit(self._touchable(known))
         return known
+
+    def _touchable(self, known: States) -> list[str]:
+        """Those that can be started and stopped; Klipper's by the name that is its whatever its unit's is."""
+        names = (KLIPPER if name == self.klipper else name for name in known)
+        return [name for name in names if name not in (*OURSELVES, self.own)]
 
     async def known(self) -> States:
         """The states as they were last seen; those of a machine that does not tell are left out."""
@@ -141,6 +152,8 @@ class ServiceDesk:
                 self._nag.reset()
             except (BridgeError, OSError) as error:
                 self._nag.warn(f"services cannot be looked at: {error}")
+                if not self.states:
+                    self.found.emit([])  # whoever waits for them waits no longer
             try:
                 async with asyncio.timeout(self.provider.pace):
                     await self._look.wait()

@@ -17,7 +17,7 @@ from bridge.errors import (
     NotFound,
     Unprocessable,
 )
-from bridge.outgoing import Outgoing, body_of
+from bridge.outgoing import Outgoing, body_of, reason_of
 
 MOST = 16 * 1024 * 1024  # bytes of an answer: thousands of spools
 REFUSALS: dict[int, type[BridgeError]] = {404: NotFound, 409: Conflict, 422: Unprocessable}
@@ -69,8 +69,8 @@ class SpoolmanClient:
                 content = await body_of(answer, MOST)
         except TimeoutError as error:
             raise SpoolmanAway(f"Spoolman did not answer within {self._settings.timeout:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise SpoolmanAway(f"Spoolman cannot be reached: {error}") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise SpoolmanAway(f"Spoolman cannot be reached: {reason_of(error)}") from error
         return _understood(answer.status, answer.reason or "", content)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from bridge import durable
 from bridge.store.errors import primary_code
 
 APPLICATION = int.from_bytes(b"KlBr")
@@ -142,19 +143,7 @@ def _begin(path: Path) -> None:
     fresh.touch(mode=0o600)
     with contextlib.closing(_connect(str(fresh))) as connection:
         _apply(connection, BEGINNING)
-    replace(fresh, path)
-
-
-def replace(fresh: Path, path: Path) -> None:
-    """Put a finished file in its place so that a power cut leaves the old or the new one."""
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable.replace(fresh, path)
 
 
 def _set_aside(path: Path) -> Path | None:
@@ -188,7 +177,7 @@ def copy_out(connection: sqlite3.Connection, target: Path) -> None:
         with contextlib.closing(_connect(str(fresh))) as copy:
             connection.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
-        replace(fresh, target)
+        durable.replace(fresh, target)
     except (OSError, sqlite3.Error):
         fresh.unlink(missing_ok=True)
         raise

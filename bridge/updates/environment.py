@@ -6,7 +6,7 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 
-from bridge.config import LOGIN_IN_URL
+from bridge.config import hidden
 from bridge.errors import DeviceFailed, NotFound
 from bridge.programs import Done, Say, run
 from bridge.threads import to_its_end
@@ -56,9 +56,9 @@ class Environment:
         interpreter = python or self.python
         if not interpreter.exists():
             raise NotFound(f"There is no Python environment at {self.path.name}; python3 -m venv makes one")
-        told = None if say is None else lambda line: say(LOGIN_IN_URL.sub("***", line))
+        told = None if say is None else lambda line: say(hidden(line))
         done = await run(str(interpreter), "-m", "pip", *QUIETLY, *words, patience=PATIENCE, say=told)
-        return Done(done.code, done.out, LOGIN_IN_URL.sub("***", done.errors))
+        return Done(done.code, done.out, hidden(done.errors))
 
     async def install(self, *words: str, say: Say, proof: tuple[str, ...] = (), label: str = "") -> None:
         """Have pip install into a copy; when it and `proof` are content the copy takes the place."""

@@ -22,6 +22,7 @@ HOUR, PACE = 3600.0, 300.0  # seconds; how often it is looked whether a look is 
 PATIENCE = 10.0  # seconds that somebody waits for the first look after a start
 SYSTEM, FULL, REFRESH = "system", "full", "refresh"
 LAST = ("klipper", "moonraker", "klipper-bridge")  # the bridge restarts itself with its own update
+NO_LOOK = "Nobody looks for updates while a job is printing or paused"
 PRINTING = "Nothing is updated while a job is printing or paused"
 _PERCENT = re.compile(r": (\d{1,3}) %$")
 
@@ -64,6 +65,7 @@ class Foreman:
         self._crew = Crew()
         self._number = int(time.time())
         self._waiting: list[str] = []  # those that were begun and have not ended
+        self._will_look = False
         self._looked = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -161,8 +163,21 @@ class Foreman:
         """Look outside; refused while something is updated or printed."""
         wanted = list(self.components.values()) if name is None else [self._find(name)]
         if self._printing():
-            raise Conflict("Nobody looks for updates while a job is printing or paused")
+            raise Conflict(NO_LOOK)
         await self._alone(REFRESH, lambda: self._look(wanted))
+
+    async def begin_refresh(self) -> None:
+        """Have it done with nobody waiting; what is refused at once is raised."""
+        if self._printing():
+            raise Conflict(NO_LOOK)
+        if self.busy:
+            raise self._conflict()
+        if self._will_look:
+            return
+        self._will_look = True
+        if not self._crew.start(self._attempt_look()):
+            self._will_look = False
+            raise Busy("The bridge is starting or ending; try again in a moment")
 
     async def refresh_if_idle(self) -> None:
         """Look outside unless something is being done or printed."""
@@ -305,6 +320,14 @@ class Foreman:
         finally:
             self._waiting.remove(name)
             self.changed.emit(None)
+
+    async def _attempt_look(self) -> None:
+        try:
+            await self.refresh()
+        except BridgeError as error:
+            log.info("the look at updates has ended with: %s", error)
+        finally:
+            self._will_look = False
 
     async def _begin(self) -> None:
         for one in self.components.values():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge.config import LOGIN_IN_URL
+from bridge.config import hidden
 from bridge.errors import BridgeError, DeviceFailed, NotFound
 from bridge.programs import Done, Say, run
 
@@ -99,7 +99,7 @@ class Git:
             patience=patience,
             say=_masking(say),
         )
-        return Done(done.code, done.out, LOGIN_IN_URL.sub("***", done.errors))
+        return Done(done.code, done.out, hidden(done.errors))
 
     async def ask(self, *words: str, patience: float = PATIENCE, say: Say | None = None) -> str:
         """What it answers, or GitFailed."""
@@ -232,7 +232,7 @@ async def _somebody(path: Path) -> bool:
 
 
 def _masking(say: Say | None) -> Say | None:
-    return None if say is None else lambda line: say(LOGIN_IN_URL.sub("***", line))
+    return None if say is None else lambda line: say(hidden(line))
 
 
 def short_version(full: str) -> str:

@@ -1,14 +1,13 @@
 """What is remembered of components over restarts, and what was begun and not ended."""
 
 import asyncio
-import contextlib
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from bridge import durable
 from bridge.decoding import UNREADABLE
 from bridge.threads import to_its_end
 
@@ -75,15 +74,5 @@ class Memory:
             await to_its_end(self._write, content)
 
     def _write(self, content: bytes) -> None:
-        fresh = self._path.with_suffix(".new")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with fresh.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                fresh.unlink()
-            raise
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        durable.write(self._path, content)

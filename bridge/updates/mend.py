@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bridge.config import LOGIN_IN_URL
+from bridge.config import hidden
 from bridge.config.updates import GitRepo
 from bridge.errors import BridgeError, Conflict
 from bridge.programs import Say
@@ -61,7 +61,7 @@ async def reset(
 
 async def _right_remote(git: Git, settings: GitRepo, found: Survey, say: Say) -> None:
     if settings.origin is not None and not (found.address and same_address(found.address, settings.origin)):
-        say(f"The remote {found.remote} becomes {LOGIN_IN_URL.sub('***', settings.origin)}")
+        say(f"The remote {found.remote} becomes {hidden(settings.origin)}")
         await git.ask("config", "--replace-all", f"remote.{found.remote}.url", settings.origin)
     if not await git.maybe("config", "--get-all", f"remote.{found.remote}.fetch"):
         everything = f"+refs/heads/*:refs/remotes/{found.remote}/*"
@@ -87,7 +87,7 @@ async def clone(path: Path, settings: GitRepo, found: Survey, say: Say) -> None:
     made = await asyncio.to_thread(swap.prepare, path, 0)
     try:
         chosen = () if settings.branch is None else ("--branch", settings.branch)
-        say(f"Cloning {LOGIN_IN_URL.sub('***', address)}")
+        say(f"Cloning {hidden(address)}")
         git = Git(made)
         await git.ask("clone", "--quiet", *chosen, "--", address, ".", patience=FETCHING, say=say)
         fresh = await survey(git, settings, fetch=False)

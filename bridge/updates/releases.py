@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 from msgspec import Meta
 
-from bridge.config.updates import Channel
+from bridge.config.updates import Published
 from bridge.decoding import UNREADABLE
 from bridge.errors import DeviceFailed, NotFound, TooManyRequests
 from bridge.outgoing import Outgoing, body_of
@@ -67,7 +67,7 @@ class Releases:
         self._known: dict[str, tuple[str, bytes]] = {}  # address -> its mark and answer
         self._rests_until = 0.0
 
-    async def newest(self, repo: str, channel: Channel) -> Release:
+    async def newest(self, repo: str, channel: Published) -> Release:
         """The newest release of a repository, or an error that tells why it is not known."""
         if channel == "stable":
             found: Release | None = await self._fetch(f"/repos/{repo}/releases/latest", Release)

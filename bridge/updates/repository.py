@@ -4,7 +4,8 @@ import asyncio
 import logging
 from pathlib import Path
 
-from bridge.config import LOGIN_IN_URL
+from bridge.config import hidden
+from bridge.config.secrets import LOGIN_IN_URL
 from bridge.config.updates import GitRepo
 from bridge.errors import BridgeError, Conflict, DeviceFailed, NotFound
 from bridge.programs import Say, run
@@ -60,8 +61,8 @@ class Repository:
             "remote_hash": found.target,
             "current_hash": found.current,
             "remote_alias": found.remote,
-            "remote_url": LOGIN_IN_URL.sub("***", found.address),
-            "recovery_url": LOGIN_IN_URL.sub("***", self._settings.origin or found.address),
+            "remote_url": hidden(found.address),
+            "recovery_url": hidden(self._settings.origin or found.address),
             "owner": owner,
             "branch": found.branch,
             "repo_name": repo,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bridge.config import LOGIN_IN_URL
+from bridge.config import hidden
 from bridge.config.updates import GitRepo
 from bridge.errors import BridgeError
 from bridge.updates.git import FETCHING, PRERELEASE, Git, GitFailed, same_address, short_version
@@ -158,7 +158,7 @@ async def _newest_tag(git: Git, head: str, *, beta: bool) -> str | None:
 
 
 def _plain(address: str) -> str:
-    return LOGIN_IN_URL.sub("***", address)
+    return hidden(address)
 
 
 def owner_and_name(address: str, path: Path) -> tuple[str, str]:

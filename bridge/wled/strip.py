@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -29,13 +30,13 @@ class Link(Protocol):
 class Strip:
     """Asked at an interval and after each command."""
 
-    def __init__(self, name: str, settings: LightStrip, link: Link) -> None:
+    def __init__(self, name: str, settings: LightStrip, link: Link, hide: Callable[[str], str]) -> None:
         self.changed: Signal[Strip] = Signal("light strip")
         self.name, self.settings = name, settings
         self.state: StripState | None = None
         self.error: str | None = None
         self.kept: StripState | None = None  # what it was when the bridge ended
-        self._link = link
+        self._link, self._hide = link, hide
         self.begun = False  # it was asked once, and has become what it shall be at the start
         self._pending: dict[int, Color] = {}  # lights that a macro has set and not yet shown
         self._turn = asyncio.Lock()
@@ -52,7 +53,7 @@ class Strip:
             async with self._turn:  # two that come together end as the second one wants it
                 self._see(await self._link.exchange(wish.message()))
         except OSError as error:
-            raise DeviceFailed(f"'{self.name}' cannot be reached: {error}") from error
+            raise DeviceFailed(self._hide(f"'{self.name}' cannot be reached: {error}")) from error
 
     async def light(self, color: Color, index: int | None, *, show: bool) -> None:
         """Set the colour of one light, counted from 1, or of all; `show` it with what has gathered."""
@@ -84,7 +85,7 @@ class Strip:
             self.changed.emit(self)
 
     def _failed(self, error: Exception) -> None:
-        text = str(error)
+        text = self._hide(str(error))
         self._nag.warn(f"the light strip '{self.name}' is not there: {text}")
         if text != self.error:
             self.error = text

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 import msgspec
@@ -15,7 +15,7 @@ from bridge.store import Document, Store
 from bridge.wled.http import HttpLink
 from bridge.wled.serial import SerialLink
 from bridge.wled.state import StripState
-from bridge.wled.strip import Strip
+from bridge.wled.strip import Link, Strip
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +23,16 @@ log = logging.getLogger(__name__)
 class Strips:
     """A part that watches all of them; what they are is kept where that is asked for."""
 
-    def __init__(self, configured: Mapping[str, LightStrip], outgoing: Outgoing, store: Store) -> None:
-        self.all = {name: _strip(name, one, outgoing) for name, one in configured.items()}
+    def __init__(
+        self,
+        configured: Mapping[str, LightStrip],
+        outgoing: Outgoing,
+        store: Store,
+        hide: Callable[[str], str],
+    ) -> None:
+        self.all = {
+            name: Strip(name, one, _link(name, one, outgoing), hide) for name, one in configured.items()
+        }
         self._table = store.table("wled")
         self._rows: dict[str, int] = {}
         self._news = asyncio.Event()
@@ -59,11 +67,13 @@ class Strips:
         async with asyncio.TaskGroup() as group:
             for strip in self.all.values():
                 group.create_task(strip.run())
-            while True:
-                await self._news.wait()
-                self._news.clear()
-                while self._unkept:
-                    await self._keep(self.all[self._unkept.pop()])
+            try:
+                while True:
+                    await self._news.wait()
+                    self._news.clear()
+                    await self._keep_all()
+            finally:
+                await self._keep_all()
 
     async def close(self) -> None:
         """What they are stays with them."""
@@ -72,6 +82,15 @@ class Strips:
         if strip.state is not None and strip.error is None and strip.state != strip.kept:
             self._unkept.add(strip.name)
             self._news.set()
+
+    async def _keep_all(self) -> None:
+        while self._unkept:
+            name = self._unkept.pop()
+            try:
+                await self._keep(self.all[name])
+            except asyncio.CancelledError:  # the bridge ends: it is written before that
+                self._unkept.add(name)
+                raise
 
     async def _keep(self, strip: Strip) -> None:
         if strip.state is None or not strip.begun:
@@ -91,8 +110,8 @@ class Strips:
             self._nag.reset()
 
 
-def _strip(name: str, settings: LightStrip, outgoing: Outgoing) -> Strip:
+def _link(name: str, settings: LightStrip, outgoing: Outgoing) -> Link:
     where = f"wled.{name}"
     if isinstance(settings, HttpStrip):
-        return Strip(name, settings, HttpLink(outgoing, settings, where))
-    return Strip(name, settings, SerialLink(settings, where))
+        return HttpLink(outgoing, settings, where)
+    return SerialLink(settings, where)

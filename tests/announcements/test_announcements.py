@@ -7,10 +7,13 @@ import pytest
 from aiohttp import web
 
 from bridge.announcements.feeds import parse
+from bridge.announcements.reader import Reader
 from bridge.errors import ConfigError, Unprocessable
 from tests.conftest import Running, Start
-from tests.power.calls import Refused, call, fetch
-from tests.wire import HOST, Ear, until
+from tests.ha_discovery.rendering import render
+from tests.ha_discovery.rules import expanded, faults
+from tests.power.calls import Refused, availability, call, fetch
+from tests.wire import HOST, Ear, ear, until
 
 RSS = b"""<?xml version="1.0" encoding="UTF-8"?>
 <rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel><title>News</title>
@@ -142,14 +145,65 @@ async def test_an_entry_is_dismissed_wakes_and_stays_dismissed_over_a_restart(
     with pytest.raises(Refused) as refused:
         await call(bridge, "server.announcements.dismiss", entry_id="nobody's")
     assert refused.value.code == 404
-    bridge.stop.set()
-    await until(lambda: not bridge.bridge.mqtt.up)
+    await bridge.end()
     feed.status = 500  # what was read before is still known
     again = await filled(start, feed, instance="news2")
     kept = {one["entry_id"]: one for one in await listed(again)}
     assert kept[second["entry_id"]]["dismissed"] is True
     assert kept[second["entry_id"]]["date_dismissed"] > WHEN
     assert kept[first["entry_id"]]["dismissed"] is False
+
+
+async def test_how_many_wait_and_the_newest_are_a_topic_and_a_sensor(
+    start: Start, feed: Feed, mqtt: Ear
+) -> None:
+    bridge = await filled(start, feed)
+    topic = bridge.topics.announcements
+    await mqtt.message(topic, where=lambda m: m.json["waiting"] == 2)
+    told = mqtt.latest(topic)
+    assert told is not None
+    assert told.json == {
+        "waiting": 2, "title": "Firmware & more", "description": "Read this", "url": "https://x.example/1",
+        "priority": "high", "date": WHEN,
+    }  # fmt: skip
+    async with ear(bridge.bridge.config.mqtt.port, topic) as late:
+        assert (await late.message(topic)).retain
+    first, second = await listed(bridge)
+    mqtt.forget()
+    await call(bridge, "server.announcements.dismiss", entry_id=first["entry_id"], wake_time=0.2)
+    left = await mqtt.message(topic)
+    assert (left.json["waiting"], left.json["title"], left.json["url"]) == (1, "Old", None)
+    await mqtt.message(topic, where=lambda m: m.json["waiting"] == 2)  # it woke
+    for one in (first, second):
+        await call(bridge, "server.announcements.dismiss", entry_id=one["entry_id"])
+    nothing = await mqtt.message(topic, where=lambda m: m.json["waiting"] == 0)
+    assert set(nothing.json.values()) == {0, None}
+    bridge.bridge.companions.board.post("x", "t" * 300, "d" * 5000)
+    long = await mqtt.message(topic, where=lambda m: m.json["waiting"] == 1)
+    assert len(long.payload) < 2000
+    await until(lambda: bridge.bridge.mqtt.up)
+    await mqtt.say(f"ha-{bridge.name}/status", "online")
+    again = len(mqtt.on(topic))
+    await mqtt.until(lambda: len(mqtt.on(topic)) > again, patience=8)
+    host = await mqtt.message(bridge.topics.device(f"{bridge.bridge.identity.unique}_host"))
+    assert faults(host.json) == []
+    parts = expanded(host.json)["components"].values()
+    (sensor,) = (one for one in parts if one["name"] == "Announcements")
+    assert (sensor["state_topic"], sensor["entity_category"]) == (topic, "diagnostic")
+    assert render(sensor["value_template"], long.json) == "1"
+    assert sensor["json_attributes_topic"] == topic
+    assert availability(expanded(host.json)) == [bridge.topics.status]
+
+
+async def test_what_was_kept_is_told_at_the_start(start: Start, feed: Feed, mqtt: Ear) -> None:
+    before = await filled(start, feed)
+    await mqtt.message(
+        before.topics.announcements, where=lambda m: m.json["waiting"] == 2
+    )  # and written down
+    await before.end()
+    feed.status = 500
+    again = await start(announcements={"feeds": {"news": f"{feed.url}/news.xml"}}, wait=False)
+    assert (await mqtt.message(again.topics.announcements)).json["waiting"] == 2
 
 
 async def test_what_is_new_in_a_feed_is_told(start: Start, feed: Feed, mqtt: Ear) -> None:
@@ -188,6 +242,24 @@ async def test_a_feed_that_is_no_json_hurts_nobody(start: Start, feed: Feed, con
     feed.content = RSS
     await call(bridge, "server.announcements.update")
     assert len(await listed(bridge)) == 2
+
+
+async def test_a_client_s_feed_is_read_from_nowhere_as_long_as_no_address_is_configured(
+    start: Start, feed: Feed, caplog: pytest.LogCaptureFixture
+) -> None:
+    bridge = await filled(start, feed)  # the configured one has its own
+    await call(bridge, "server.announcements.post_feed", name="of-a-client")
+    asked = len(feed.asked)
+    reader = next(one for one in bridge.bridge.companions.parts if isinstance(one, Reader))
+    assert [reader._address(name) for name in ("klipper-bridge", "of-a-client", "news")] == [
+        None,
+        None,
+        f"{feed.url}/news.xml",
+    ]
+    updated = await call(bridge, "server.announcements.update")
+    assert {one["feed"] for one in updated["entries"]} == {"news"}
+    assert feed.asked[asked:] == ["/news.xml"]
+    assert "of-a-client" not in caplog.text
 
 
 async def test_clients_add_and_remove_feeds(start: Start, feed: Feed) -> None:

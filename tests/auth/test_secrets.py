@@ -124,6 +124,14 @@ def test_a_one_shot_token_is_good_once_within_five_seconds_at_home() -> None:
     assert shots.take(third, "home") is None
 
 
+def test_a_one_shot_token_is_looked_up_by_its_hash() -> None:
+    shots: OneShots[str] = OneShots()
+    token = shots.make("ann", "home")
+    assert token not in str(shots._made)
+    assert shots.take("\udcff", "home") is None
+    assert shots.take(token, "home") == "ann"
+
+
 def test_one_shot_tokens_are_bounded() -> None:
     now = 0.0
     shots: OneShots[str] = OneShots(clock=lambda: now)

@@ -1,6 +1,5 @@
 """Every control of the simulated printer: a good value becomes its G-code, a bad one nothing and an event."""
 
-import asyncio
 import logging
 from pathlib import Path
 
@@ -57,7 +56,13 @@ GOOD: dict[str, list[tuple[str, str]]] = {  # control -> values and the G-code t
     ],
     "macro_END_PRINT": [("PRESS", "END_PRINT")],
     "macro_ASK": [("PRESS", "ASK")],
+    "macro_START_PRINT": [('{"params": {"BED": 0, "EXTRUDER": 0}}', "START_PRINT BED=0 EXTRUDER=0")],
+    "macro_PUBLISH": [('{"params": {"TOPIC": "a/b"}}', 'PUBLISH TOPIC="a/b"')],
+    "macro_CALL_OUT": [
+        ('{"params": {"METHOD": "set_device_power"}}', 'CALL_OUT METHOD="set_device_power"'),
+    ],
 }  # fmt: skip
+ENDING = {"macro_BREAK": "BREAK", "macro_STOP_ALL": "STOP_ALL"}  # G-code that fails, or ends it all
 BAD_FOR_ALL = [
     "",
     " ",
@@ -103,7 +108,6 @@ TAKES_TEXT = {"message": {"NaN", "Infinity", "1_0", "null", "{", "press", "{}", 
 ELSEWHERE = {  # tested where their effect is seen
     "emergency_stop", "firmware_restart", "host_restart", "exclude_object", "print_file", "queue_start", "queue_pause",
     "reset_totals", "bridge_restart", "rediscover", "log_level", *BY_REQUEST,
-    "macro_START_PRINT", "macro_CALL_OUT", "macro_PUBLISH", "macro_BREAK", "macro_STOP_ALL",
 }  # fmt: skip
 
 
@@ -114,7 +118,7 @@ async def listed(bridge: Running, mqtt: Ear) -> list[str]:
 async def test_the_table_below_knows_every_control(bridge: Running, mqtt: Ear) -> None:
     await until(lambda: "extruder_target" in {row.key for row in bridge.bridge.controls.rows})
     keys = {row.key for row in bridge.bridge.controls.rows}
-    assert keys == GOOD.keys() | ELSEWHERE
+    assert keys == GOOD.keys() | ENDING.keys() | ELSEWHERE
     topics = bridge.topics
     for row in bridge.bridge.controls.rows:
         assert row.kind == "button" or row.state_topic is not None, row.key
@@ -143,6 +147,19 @@ async def test_a_good_value_becomes_its_g_code_and_nothing_else(
         await mqtt.say(bridge.topics.control(key), "PRESS")
         await until(lambda last=line: klippy.executed[-1] == last)
     assert mqtt.on(bridge.topics.event("control_rejected")) == []
+
+
+async def test_a_macro_that_fails_or_ends_it_all_is_told_with_its_reason(
+    bridge: Running, klippy: Simulator, mqtt: Ear
+) -> None:
+    await settled(mqtt, bridge)
+    for key in ENDING:
+        await mqtt.say(bridge.topics.control(key), "PRESS")
+        told = await mqtt.message(
+            bridge.topics.event("control_rejected" if key == "macro_BREAK" else "klippy_shutdown")
+        )
+        assert "on purpose" in str(told.json["data"])
+    assert list(klippy.executed) == list(ENDING.values())
 
 
 async def test_a_bad_value_becomes_no_g_code_but_an_event(
@@ -308,14 +325,20 @@ async def test_the_queue_and_the_bridge_have_their_controls(
         assert "mqtt.allow" in told.json["data"]["reason"]
 
 
-@pytest.mark.parametrize("allow", [["read", "control", "files", "admin"]])
-async def test_a_class_that_is_allowed_has_its_buttons(
-    allow: list[str], start: Start, klippy: Simulator, mqtt: Ear
+async def test_a_class_that_is_allowed_has_its_buttons_and_they_do_what_they_say(
+    start: Start, klippy: Simulator, mqtt: Ear, tmp_path: Path
 ) -> None:
-    bridge = await start(mqtt={"allow": allow})
+    (tmp_path / "data" / "gcodes" / "a.gcode").write_text("G28\n")
+    bridge = await start(mqtt={"allow": ["read", "control", "files", "admin"]})
     host = bridge.topics.device(f"{bridge.bridge.identity.unique}_host")
     config = await mqtt.message(host, where=lambda m: b"bridge_restart" in m.payload)
     assert b'"rediscover"' in config.payload
+    await mqtt.say(bridge.topics.control("print_file"), "a.gcode")
+    await mqtt.message(bridge.topics.job_totals, where=lambda m: m.json["jobs"] == 1)
+    mqtt.forget()
     await mqtt.say(bridge.topics.control("reset_totals"), "PRESS")
-    await asyncio.sleep(0)
+    await mqtt.message(bridge.topics.job_totals, where=lambda m: m.json["jobs"] == 0)
+    assert bridge.restarts == []
+    await mqtt.say(bridge.topics.control("bridge_restart"), "PRESS")
+    await until(lambda: bridge.restarts == [bridge.name])
     assert mqtt.on(bridge.topics.event("control_rejected")) == []

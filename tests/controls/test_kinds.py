@@ -119,6 +119,16 @@ async def test_a_light_keeps_what_is_not_said():
     assert await printer.set("light_c", "ON") == "SET_LED LED=c RED=1 GREEN=1 BLUE=1 SYNC=0"
 
 
+async def test_a_stepper_that_follows_an_extruder_has_its_own_pressure_advance():
+    status = {"extruder_stepper left feeder": {"pressure_advance": 0.02, "motion_queue": "extruder"}}
+    printer = Printer({**status, "extruder_stepper bare": {"motion_queue": None}})
+    (control,) = printer.controls.values()
+    assert (control.row.key, control.row.unit) == ("extruder_stepper_left_feeder_pressure_advance", "s")
+    assert control.sets == ("extruder_stepper left feeder", "pressure_advance")
+    line = await printer.set("extruder_stepper_left_feeder_pressure_advance", "0.05")
+    assert line == "SET_PRESSURE_ADVANCE EXTRUDER=feeder ADVANCE=0.05"
+
+
 def test_hidden_and_uncallable_macros_are_no_controls():
     macros = ("START", "_HIDDEN", "a b", "a+b", "M600", "{x}")
     printer = Printer({f"gcode_macro {name}": {} for name in macros})

@@ -94,6 +94,7 @@ def test_state_is_retained_and_answers_events_and_deltas_are_not(document):
         "sensor",
         "spool",
         "webcam_url",
+        "announcements",
         "device",
     }
 

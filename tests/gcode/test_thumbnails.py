@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bridge.gcode.scan import scan
-from bridge.gcode.thumbnails import extract_thumbnails, thumbnails_of_image
+from bridge.gcode.thumbnails import extract_thumbnails, largest_png, thumbnails_of_image
 
 REAL = Path(__file__).parent / "real" / "prusa_one_thumbs.gcode"
 
@@ -128,6 +128,17 @@ def test_a_picture_that_would_fill_the_memory_is_not_decoded(gcode, tmp_path):
 def test_large_qoi_pictures_are_left_out_as_they_take_long(gcode, tmp_path):
     path = gcode(block(image(1000, 900, "QOI"), "thumbnail_QOI begin 1000x900 N", "thumbnail_QOI end"))
     assert extract_thumbnails(path, tmp_path / "t") == []
+
+
+def test_a_picture_that_is_too_large_does_not_stand_in_a_smaller_ones_way(gcode, tmp_path):
+    path = gcode(
+        block(image(1000, 900, "QOI"), "thumbnail_QOI begin 1000x900 N", "thumbnail_QOI end"),
+        block(image(60, 50, "QOI"), "thumbnail_QOI begin 60x50 N", "thumbnail_QOI end"),
+    )
+    assert [one.width for one in extract_thumbnails(path, tmp_path / "t")] == [32, 60]
+    png = largest_png(path, 1_000_000)
+    assert png is not None
+    assert Image.open(io.BytesIO(png)).size == (60, 50)
 
 
 def test_a_link_in_the_way_is_replaced_and_not_followed(gcode, tmp_path):

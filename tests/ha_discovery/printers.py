@@ -124,6 +124,11 @@ EVERYTHING = with_status(
         **recorded().status,
         "extruder1": HEATER,
         "extruder12": HEATER,
+        "extruder_stepper feeder": {
+            "pressure_advance": 0.03,
+            "smooth_time": 0.04,
+            "motion_queue": "extruder",
+        },
         "mcu nozzle": recorded().status["mcu"],
         "filament_motion_sensor encoder": {"filament_detected": False, "enabled": True},
         "filament_switch_sensor filament_sensor": {"filament_detected": None, "enabled": True},

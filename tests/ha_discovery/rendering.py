@@ -12,6 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from bridge.mqtt import payloads
 from bridge.mqtt.payloads import (
     EVENTS,
+    Announcements,
     ControlValue,
     Event,
     Health,
@@ -113,6 +114,7 @@ def payloads_of(topic: str) -> tuple[Any, ...]:
             Spool(connected=False),
             Spool(True, 3, "x" * 300, "V", "PLA", "ff0000", 812.5, 2_700_000.0),
         ],
+        "announcements": [Announcements(0), *(Announcements(3, text, text, text) for text in TEXTS)],
         "host/stats": _stats(),
         "bridge/health": _health(),
         "event/+": _events(),

@@ -8,7 +8,7 @@ from bridge.controls.lights import LIGHTS
 from bridge.klippy.model import PrinterModel
 from bridge.mqtt.payloads import ControlRow, HostStats
 from ha_discovery.catalogue import KINDS, entities, host_entities
-from ha_discovery.entity import Level
+from ha_discovery.entity import Entity, Level
 from tests.ha_discovery.printers import (
     ALL,
     CROWDED,
@@ -23,6 +23,7 @@ from tests.ha_discovery.printers import (
     recorded,
     with_status,
 )
+from tests.ha_discovery.rendering import render
 
 
 def test_the_smallest_printer_has_its_state_its_heater_and_the_buttons():
@@ -69,6 +70,11 @@ def test_the_recorded_printer_shows_what_one_looks_at_first():
         ("Filament sensor", ("filament_switch_sensor filament_sensor", "filament_detected"), {"enabled": True}),
         ("Spool filament detection", ("filament_switch_sensor spool", "enabled"), {"component": "switch"}),
         ("Extruder target", ("extruder", "target"), {"component": "number", "unit": "°C", "enabled": False}),
+        ("Feeder extruder stepper pressure advance", ("extruder_stepper feeder", "pressure_advance"),
+         {"component": "number", "unit": "s", "sends": "extruder_stepper_feeder_pressure_advance"}),
+        ("Minimum cruise ratio", ("toolhead", "minimum_cruise_ratio"), {"unit": "%", "enabled": False}),
+        ("Square corner speed", ("toolhead", "square_corner_velocity"), {"unit": "mm/s", "device_class": "speed"}),
+        ("Printing", ("print_stats", "state"), {"component": "binary_sensor", "device_class": "running"}),
         ("Extruder pressure advance", ("extruder", "pressure_advance"), {"component": "number", "unit": "s"}),
         ("Filament diameter", ("hall_filament_width_sensor", "Diameter"), {"device_class": "distance"}),
         ("Active extruder", ("toolhead", "extruder"), {"enabled": False}),
@@ -147,7 +153,8 @@ def test_what_no_object_tells_has_its_row_too(name, topic, look):
         ("bed_mesh", {"select"}),
         ("exclude_object", {"select", "sensor"}),
         ("display_status", {"notify", "text"}),
-        ("gcode_move", {"number"}),
+        ("gcode_move", {"number", "sensor"}),
+        ("extruder_stepper feeder", {"number"}),
         ("some_new_thing of tomorrow", set()),
     ],
 )
@@ -228,6 +235,29 @@ def test_what_a_capability_registers_gets_an_entity_without_a_row():
     assert "Far" not in rows
 
 
+def test_a_control_with_an_entity_on_the_other_device_gets_no_second_one():
+    there = Entity(key="update_fluidd", component="update", name="Fluidd", sends="update_fluidd")
+    control = ControlRow(key="update_fluidd", kind="button", name="Update fluidd")
+    assert "Update fluidd" in named(entities(MINIMAL.model, [control]))
+    assert "Update fluidd" not in named(entities(MINIMAL.model, [control], elsewhere=[there]))
+
+
+@pytest.mark.parametrize(
+    ("component", "left"), [("switch", "binary_sensor"), ("update", "update"), ("button", None)]
+)
+def test_what_a_capability_may_not_be_told_can_still_be_read(component, left):
+    entity = Entity(key="plug", name="Plug", component=component, sends="plug", template="{{value_json}}")
+    control = ControlRow(key="plug", kind="switch", name="Plug", state_topic="voron/power/plug")
+    for rows in (entities(PrinterModel(), extra=[entity]), host_entities(None, extra=[entity])):
+        found = named(rows).get("Plug")
+        assert (found and found.component, found and found.sends) == (left, None)
+    for rows in (
+        entities(PrinterModel(), [control], extra=[entity]),
+        host_entities(None, [control], extra=[entity]),
+    ):
+        assert named(rows)["Plug"] == entity
+
+
 def test_a_macro_of_the_configuration_is_enabled():
     rows = entities(recorded().model, recorded().controls, macros=["start_print"])
     assert {row.name: row.enabled for row in rows if row.sends in ("macro_START_PRINT", "macro_GREET")} == {
@@ -296,6 +326,18 @@ def test_the_chip_of_a_heater_is_not_shown_twice_but_one_that_only_shares_a_fans
 
 def test_a_driver_that_reports_no_temperature_is_skipped():
     assert not [row for row in EVERYTHING.rows() if row.reads and row.reads[0][0].startswith("tmc2209")]
+
+
+def test_without_a_measured_speed_the_one_that_was_asked_for_is_shown():
+    status = {"gcode_move": {"speed": 6000.0, "speed_factor": 1.0}}
+    asked = named(with_status(status).rows())["Print speed"]
+    measured = named(with_status({**status, "motion_report": {"live_velocity": 1.0}}).rows())["Print speed"]
+    assert (asked.key, asked.unit) == (measured.key, measured.unit) == ("live_speed", "mm/s")
+    assert (asked.reads, measured.reads) == (
+        (("gcode_move", "speed"),), (("motion_report", "live_velocity"),),
+    )  # fmt: skip
+    assert asked.template is not None
+    assert render(asked.template, {"value": 6000.0}) == "100.0"
 
 
 def test_an_unknown_object_is_skipped():

@@ -125,7 +125,7 @@ async def test_what_vanished_while_the_bridge_was_away_is_withdrawn_too(
     state = first.topics.state("fan_generic exhaust", "speed")
     retained = Path(first.bridge.config.data) / "bridge" / "retained.json"
     await until(lambda: retained.exists() and state in retained.read_text())
-    first.stop.set()
+    await first.end()
     await mqtt.message(first.topics.status, where=lambda m: m.json["server"] == "offline")
     del fake.objects["fan_generic exhaust"]
     mqtt.forget()

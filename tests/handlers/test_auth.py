@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from bridge.auth.users import User, new_session
-from tests.auth.people import CHEAP
+from tests.auth.people import CHEAP, answer
 from tests.http_compat.house import House, Ws, house
 from tests.wire import until
 
@@ -103,6 +104,39 @@ async def test_whoever_guesses_is_slowed_down_and_told_of_once(
         assert loop.time() - began < 0.5
 
 
+async def slowed_down(one: House, guess: Callable[[], Awaitable[int]]) -> None:
+    """The fourth guess takes its time."""
+    loop = asyncio.get_running_loop()
+    took = []
+    for number in range(4):
+        began = loop.time()
+        assert await guess() == 401
+        took.append(loop.time() - began)
+        assert one.guard.throttle.failures == number + 1
+    assert took[3] >= 0.5
+
+
+async def test_whoever_guesses_a_password_is_slowed_down(tmp_path: Path) -> None:
+    async with home(tmp_path, **STRANGE) as one:
+
+        async def guess() -> int:
+            return (await one.fetch("POST", "/access/login", json={**SESAME, "password": "x"}))[0]
+
+        await slowed_down(one, guess)
+
+
+async def test_whoever_guesses_by_digest_is_slowed_down(tmp_path: Path) -> None:
+    async with home(tmp_path, **STRANGE) as one:
+
+        async def guess() -> int:
+            challenge = one.guard.challenges(None)[0]
+            header = answer(challenge, "wrong", "GET", "/sample/raw").header
+            headers = {"Authorization": f"Digest {header}"}
+            return (await one.fetch("GET", "/sample/raw", headers=headers))[0]
+
+        await slowed_down(one, guess)
+
+
 async def test_a_websocket_that_guesses_is_slowed_down_too(tmp_path: Path) -> None:
     async with home(tmp_path, **STRANGE) as one, one.socket() as ws:
         for number in range(4):
@@ -111,6 +145,25 @@ async def test_a_websocket_that_guesses_is_slowed_down_too(tmp_path: Path) -> No
 
 
 # -- accounts
+
+
+async def test_everybody_hears_that_a_user_logged_out(tmp_path: Path) -> None:
+    async with home(tmp_path) as one, one.socket() as ws:
+        token = bearer((await login(one))["token"])
+        assert (await one.fetch("POST", "/access/logout", headers=token))[0] == 200
+        assert (await ws.notified("notify_user_logged_out"))["params"] == [{"username": "ann"}]
+
+
+async def test_there_are_at_most_a_thousand_users(tmp_path: Path) -> None:
+    known = {"users": [msgspec.to_builtins(User(str(number), CHEAP, 1.0, "s")) for number in range(1000)]}
+    (tmp_path / "users.json").write_bytes(msgspec.json.encode(known))
+    async with house(tmp_path) as one:
+        ann = {"username": "ann", "password": "x"}
+        status, body, _ = await one.fetch("POST", "/access/user", json=ann)
+        assert (status, body["error"]["message"]) == (429, "There are 1000 users already; delete some")
+        assert len(one.accounts.users) == 1000
+        assert (await one.fetch("DELETE", "/access/user?username=7"))[0] == 200
+        assert (await one.fetch("POST", "/access/user", json=ann))[0] == 200
 
 
 async def test_users_come_and_go(tmp_path: Path) -> None:

@@ -337,8 +337,7 @@ async def test_the_index_is_true_after_a_restart(klippy, start: Start) -> None:
     first: Running = await start(instance="again")
     async with filing(first) as files:
         await files.upload("a.gcode")
-    first.stop.set()
-    await until(lambda: first.bridge.http is not None and not first.bridge.klippy.ready)
+    await first.end()
     (Path(first.bridge.config.data) / "gcodes" / "b.gcode").write_bytes(SHORT)
     async with filing(await start(instance="again2")) as files:
         assert sorted(one["path"] for one in await files.call("server.files.list")) == ["a.gcode", "b.gcode"]

@@ -156,6 +156,40 @@ async def test_over_http_however_a_path_is_written(outside: Path, files: Filing,
     assert state_of(outside.parent) == before
 
 
+async def test_over_the_http_routes_of_every_method(outside: Path, files: Filing) -> None:
+    """In the query and in the body; a path that is part of the address is tested above."""
+    methods = files.running.bridge.registry.methods
+    before, asked = state_of(outside.parent), set()
+    for name, params in (one for path in (*map(calls, PATHS), *map(with_root, WITH_ROOT)) for one in path):
+        method = methods[name]
+        if "{" in str(method.path):
+            continue
+        for verb in method.verbs:
+            ways: list[dict[str, Any]] = [{"json": params}]
+            if not any(isinstance(value, list) for value in params.values()):
+                ways.append({"params": {key: str(value) for key, value in params.items()}})
+            for way in ways:
+                if len(str(way.get("params", ""))) > 4000:
+                    continue
+                async with files.session.request(verb, f"{files.url}{method.path}", **way) as response:
+                    answer = await response.json()
+                assert response.status in (400, 403, 404), (name, way, answer)
+                check(answer, (name, way), outside)
+                asked.add((verb, method.path, *way))
+    assert state_of(outside.parent) == before
+    assert {(verb, path) for verb, path, _ in asked} >= {
+        ("GET", "/server/files/directory"),
+        ("POST", "/server/files/directory"),
+        ("DELETE", "/server/files/directory"),
+        ("POST", "/server/files/move"),
+        ("POST", "/server/files/copy"),
+        ("POST", "/server/files/zip"),
+        ("GET", "/server/files/metadata"),
+        ("POST", "/server/files/metascan"),
+        ("GET", "/server/files/thumbnails"),
+    }
+
+
 async def test_over_octoprint_s_door(outside: Path, files: Filing) -> None:
     before = state_of(outside.parent)
     for path in PATHS:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,43 @@ async def test_a_file_cannot_be_taken_from_a_print_that_has_just_been_accepted(
         fake.push(virtual_sdcard={"file_path": None}, print_stats={"state": "complete"})
         await until(lambda: files.running.bridge.jobs.active is None)
         await files.call("server.files.delete_file", path="gcodes/a.gcode")
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("server.files.delete_file", {"path": "gcodes/sub/a.gcode"}),
+        ("server.files.delete_directory", {"path": "gcodes/sub", "force": True}),
+        ("server.files.move", {"source": "gcodes/sub/a.gcode", "dest": "gcodes/b.gcode"}),
+        ("server.files.move", {"source": "gcodes/sub", "dest": "config/sub"}),
+        ("server.files.move", {"source": "gcodes/other.gcode", "dest": "gcodes/sub/a.gcode"}),
+        ("server.files.copy", {"source": "gcodes/other.gcode", "dest": "gcodes/sub/a.gcode"}),
+    ],
+)
+async def test_a_file_whose_print_begins_while_a_change_of_it_waits_is_not_touched(
+    start: Start, fake: FakeKlippy, method: str, params: dict[str, Any]
+) -> None:
+    async with filing(await start()) as files:
+        await files.upload("sub/a.gcode")
+        await files.upload("other.gcode", MORE)
+        async with files.running.bridge.shelf.index.turn:  # somebody else is at work on the disk
+            asked = await files.begin(method, **params)
+            await files.call("server.info")  # by now it has begun, and waits
+            await files.call("printer.print.start", filename="sub/a.gcode")
+        assert (await files.answer(asked))["error"]["code"] == 403
+        assert (files.gcodes / "sub/a.gcode").read_bytes() == SHORT
+        assert (files.gcodes / "other.gcode").read_bytes() == MORE
+        assert files.left_over() == []
+
+
+async def test_a_folder_that_is_filled_while_its_deletion_waits_stays(files: Filing) -> None:
+    await files.call("server.files.post_directory", path="gcodes/sub")
+    async with files.running.bridge.shelf.index.turn:
+        asked = await files.begin("server.files.delete_directory", path="gcodes/sub")
+        await files.call("server.info")
+        (files.gcodes / "sub/new.gcode").write_bytes(SHORT)
+    assert "not empty" in (await files.answer(asked))["error"]["message"]
+    assert (files.gcodes / "sub/new.gcode").exists()
 
 
 async def test_a_file_cannot_be_taken_while_klippy_thinks_about_its_print(

@@ -123,6 +123,40 @@ async def test_a_folder_that_moves_or_goes_is_one_change(files: Filing) -> None:
     assert told(files)[-1] == ("delete_dir", "b")
 
 
+async def test_what_goes_to_another_root_moves_as_well(files: Filing) -> None:
+    await files.upload("a/deep/x.gcode", root="config")
+    await files.upload("b.gcode", root="config")
+    await settled(files)
+    files.forget()
+    (files.config / "a").rename(files.gcodes / "a")
+    (files.config / "b.gcode").rename(files.gcodes / "c.gcode")
+    moved = await files.change("move_dir", "a")
+    assert (moved["source_item"], moved["item"]["root"]) == ({"path": "a", "root": "config"}, "gcodes")
+    moved = await files.change("move_file", "c.gcode")
+    assert moved["source_item"] == {"path": "b.gcode", "root": "config"}
+    await settled(files)
+    assert sorted(told(files)) == [("move_dir", "a"), ("move_file", "c.gcode")]
+    assert [path for path in await listed(files) if "mark-" not in path] == ["a/deep/x.gcode", "c.gcode"]
+    # what is below it is watched in its new root, and described
+    (files.gcodes / "a/deep/z.gcode").write_bytes(SHORT)
+    await files.change("create_file", "a/deep/z.gcode")
+    (files.gcodes / "c.gcode").rename(files.config / "d.gcode")
+    await until(lambda: "d.gcode" in {path for _, path in told(files)})
+    await settled(files)
+    assert (await files.refused("server.files.metadata", filename="c.gcode"))["code"] == 404
+
+
+async def test_a_second_name_of_a_file_whose_folder_moves_is_a_file_of_its_own(files: Filing) -> None:
+    await files.upload("d/x.gcode")
+    await settled(files)
+    files.forget()
+    (files.gcodes / "d").rename(files.gcodes / "e")
+    os.link(files.gcodes / "e/x.gcode", files.gcodes / "z.gcode")
+    await files.change("create_file", "z.gcode")
+    await settled(files)
+    assert told(files) == [("move_dir", "e"), ("create_file", "z.gcode")]
+
+
 async def test_what_the_bridge_does_itself_is_told_once(files: Filing) -> None:
     await files.upload("sub/a.gcode")
     await files.upload("sub/a.gcode", SHORT * 2)

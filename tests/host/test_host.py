@@ -1,6 +1,10 @@
 """The machine below, with much of /sys and with none of it."""
 
+import errno
+import fcntl
+import socket
 import struct
+import sys
 from pathlib import Path
 
 import msgspec
@@ -114,6 +118,59 @@ def test_boards_that_wait_for_a_node_id_are_read_from_their_frames() -> None:
     assert canbus.parsed(frame(0x3F1, b"\x20" + uuid)).application == "Klipper"
     for other in (frame(0x3F0, b"\x00"), frame(0x3F1, b"\x21" + uuid + b"\x01"), b"\x00" * 9):
         assert canbus.parsed(other) is None
+
+
+def test_every_board_on_a_bus_is_asked_and_told_once() -> None:
+    ours, bus = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    uuids = [bytes([number, *b"board"]) for number in range(5)]
+    with ours, bus:
+        for number, uuid in enumerate((*uuids, *uuids)):
+            bus.send(struct.pack("=IB3x8s", 0x3F1, 8, b"\x20" + uuid + b"\x11"))
+            bus.send(struct.pack("=IB3x8s", 0x100 + number, 8, b"somebody"))
+        bus.send(b"half")
+        found = canbus.answers(ours, 0.05)
+        assert bus.recv(64) == struct.pack("=IB3x8s", 0x3F0, 1, b"\x00")
+    assert [node.uuid for node in found] == [uuid.hex() for uuid in uuids]
+    assert {node.application for node in found} == {"Katapult"}
+
+
+class Camera:
+    """The kernel's answers for a camera with one format in two sizes."""
+
+    capabilities = 0x84200001  # what it can as a whole; of its own: pictures and streaming
+
+    def ioctl(self, _device: int, call: int, about: bytes) -> bytes:
+        number = int.from_bytes(about[:4], sys.byteorder)
+        match call & 0xFF:
+            case 0:
+                words = (b"uvcvideo", b"HD Webcam C920", b"usb-1.2", 0x06010F, self.capabilities, 0x04000001)
+                return struct.pack("16s32s32sIII12x", *words)
+            case 2 if number == 0:
+                return struct.pack("III32s4sI12x", 0, 1, 1, b"Motion-JPEG", b"MJPG", 0)
+            case 74 if number < 2:
+                assert about[4:8] == b"MJPG"
+                return struct.pack("I4sIII24x", number, b"MJPG", 1, 640 << number, 480 << number)
+        raise OSError(errno.EINVAL, "no more of them")
+
+
+def test_a_camera_is_told_with_what_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (("sys/class/video4linux/video0/name", "HD Webcam C920\n"), ("dev/video0", "")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "dev/v4l/by-id").mkdir(parents=True)
+    (tmp_path / "dev/v4l/by-id/usb-C920").symlink_to("../../video0")
+    monkeypatch.setattr(fcntl, "ioctl", Camera().ioctl)
+    (found,) = video_devices(Kernel(tmp_path))
+    assert (found.device_name, found.device_path, found.driver_name) == ("video0", "/dev/video0", "uvcvideo")
+    assert (found.camera_name, found.alt_name) == ("HD Webcam C920", "HD Webcam C920")
+    assert (found.version, found.hardware_bus) == ("6.1.15", "usb-1.2")
+    assert found.capabilities == ["VIDEO_CAPTURE", "STREAMING"]
+    assert found.path_by_id == "/dev/v4l/by-id/usb-C920"
+    (mode,) = found.modes
+    assert (mode.format, mode.description, mode.flags) == ("MJPG", "Motion-JPEG", ["COMPRESSED"])
+    assert mode.resolutions == ["640x480", "1280x960"]
+    monkeypatch.setattr(Camera, "capabilities", 0x00800000)  # the second device of many cameras: no pictures
+    assert video_devices(Kernel(tmp_path)) == []
 
 
 def test_the_video_calls_have_the_kernel_s_own_numbers() -> None:

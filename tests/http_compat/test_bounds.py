@@ -11,6 +11,7 @@ import pytest
 
 from bridge.decoding import MAX_DEPTH, decode
 from bridge.errors import ParseError, TooDeep
+from bridge.http_compat.arguments import BODY_TIMEOUT
 from bridge.http_compat.pipe import Limits
 from bridge.http_compat.wire import FIRST, MAX_HEADERS, MAX_LINE
 from tests.http_compat.house import House, house
@@ -173,4 +174,20 @@ async def test_a_first_request_that_does_not_come_is_not_waited_for(bare: House,
                 writer.write(drip)
     assert not end.exception()
     assert FIRST - 1 < asyncio.get_running_loop().time() - begun < FIRST + 5
+    assert (await bare.fetch("GET", "/sample/raw"))[0] == 200
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("path", ["/sample/echo", "/server/jsonrpc"])
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+async def test_a_body_that_does_not_come_is_not_waited_for(bare: House, path: str, kind: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", bare.door.port)
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: 9\r\n\r\n{{"
+    with contextlib.closing(writer):
+        writer.write(head.encode())
+        begun = asyncio.get_running_loop().time()
+        async with asyncio.timeout(BODY_TIMEOUT + 5):
+            reply = await reader.readuntil(b"did not arrive within 30 s")
+    assert b" 400 " in reply.splitlines()[0]
+    assert asyncio.get_running_loop().time() - begun > BODY_TIMEOUT - 1
     assert (await bare.fetch("GET", "/sample/raw"))[0] == 200

@@ -1,14 +1,17 @@
 """Who may ask: addresses, keys, proxies, and the pages that browsers speak for."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from bridge.auth.addresses import parse
 from bridge.errors import ConfigError
-from bridge.http_compat.origins import Origins
+from bridge.http_compat.origins import Origins, own_names
 from tests.http_compat.house import UNTRUSTED, House, house
+from tests.wire import until
 
 KEY = {"X-Api-Key": "right"}
 WRONG = {"X-Api-Key": "wrong"}
@@ -130,6 +133,30 @@ async def test_a_preflight_is_answered_before_anybody_is_known(tmp_path: Path) -
         assert headers["Allow"] == "DELETE, GET, HEAD, OPTIONS, POST"
         answered = {"Origin": "https://ui.example", **KEY}
         assert (await one.fetch("POST", "/sample/item?key=k", headers=answered))[0] == 200
+
+
+def test_this_machine_knows_itself_by_its_own_names_alone(tmp_path: Path) -> None:
+    me = socket.gethostname().lower()
+    hosts = tmp_path / "hosts"
+    hosts.write_text(
+        f"127.0.0.1 localhost\n127.0.1.1\t{me.upper()}.Example.ORG {me} # {me} other.example\n"
+        f"192.168.1.9 nas.example.org nas\n\nbad\n"
+    )
+    assert own_names(hosts) == {me, f"{me}.example.org"}
+    assert own_names(tmp_path / "none") == {me}
+
+
+async def test_a_name_of_this_machine_may_have_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "Printer.Example.ORG")  # what the kernel says
+    async with house(tmp_path) as one:
+        for host, expected in (("printer.example.org:7125", 200), ("other.example.org", 403)):
+            assert (await one.fetch("GET", "/sample/raw", headers={"Host": host}))[0] == expected
+
+
+async def test_a_host_s_name_in_trusted_lets_its_addresses_in(tmp_path: Path) -> None:
+    async with house(tmp_path, trusted=["localhost"]) as one:
+        await until(lambda: parse("127.0.0.1") in one.guard._trust)
+        assert (await one.fetch("GET", "/sample/raw"))[0] == 200
 
 
 # pattern, origin, whether it matches

@@ -17,7 +17,7 @@ import pytest
 from bridge.files import incoming
 from tests.conftest import Start
 from tests.filing import BOUNDARY, LONG, PRUSA, SHORT, Filing, body, filing, form_type, part, url_of
-from tests.wire import until
+from tests.wire import PATIENCE, until
 
 UPLOAD = "/server/files/upload"
 
@@ -296,17 +296,30 @@ async def test_a_disk_that_fills_up_is_told_as_507_and_keeps_what_was_there(file
     await files.upload("a.gcode", sample(3_000_000))
 
 
-async def test_an_upload_that_cannot_fit_is_refused_at_once(files: Filing) -> None:
-    free = shutil.disk_usage(files.gcodes).free
+async def status_of(files: Filing, beginning: bytes, length: int) -> int:
+    """What comes of an upload of that length that has only begun."""
     host, port = files.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(
-        f"POST {UPLOAD} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {free + 1_000_000}\r\n"
+        f"POST {UPLOAD} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n"
         f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n".encode()
+        + beginning
     )
-    answer = await reader.readuntil(b"\r\n\r\n")
-    assert answer.split()[1] in (b"507", b"413")  # 413 where the disk has more room than an upload may take
+    async with asyncio.timeout(PATIENCE):
+        answer = await reader.readuntil(b"\r\n\r\n")
     writer.close()
+    return int(answer.split()[1])
+
+
+async def test_an_upload_that_cannot_fit_is_refused_at_once(klippy, start: Start) -> None:
+    async with filing(await start(files={"max_upload": 2**60})) as files:
+        size = shutil.disk_usage(files.gcodes).total + 1_000_000
+        assert await status_of(files, b"", size) == 507
+
+
+async def test_an_upload_that_is_larger_than_allowed_is_refused_at_once(klippy, start: Start) -> None:
+    async with filing(await start(files={"max_upload": 100_000})) as files:
+        assert await status_of(files, b"", 200_000) == 413
 
 
 @pytest.fixture
@@ -357,3 +370,32 @@ async def go_between_disks(files: Filing, disk: Path) -> None:
     assert (files.config / "x.cfg").read_bytes() == SHORT
     assert [one["path"] for one in await files.call("server.files.list")] == ["tree/a.gcode"]
     assert files.left_over() == []
+
+
+async def test_there_must_be_room_on_the_disk_of_the_root_that_is_asked_for(
+    klippy, start: Start, small_disk: Path
+) -> None:
+    """2 MB of that disk are for uploads: the rest is the reserve."""
+    root, file = part("root", "small"), part("file", sample(3_000_000), filename="a.bin")
+    roots = [{"name": "small", "path": str(small_disk), "writable": True}]
+    async with filing(await start(files={"roots": roots})) as files:
+        for parts in ([root, part("file", b"", filename="a.bin")], [file, root]):
+            beginning = body(parts, end=False).removesuffix(b"\r\n") + f"\r\n--{BOUNDARY}".encode()
+            assert await status_of(files, beginning, 3_100_000) == 507
+            await until(lambda: [*files.left_over(), *small_disk.iterdir()] == [])
+
+        async def pieces() -> Any:
+            yield body([root, file])
+
+        async with files.session.post(files.url + UPLOAD, data=pieces(), headers=form_type()) as response:
+            assert response.status == 507
+        assert list(small_disk.iterdir()) == []
+        await files.upload("a.bin", sample(1_000_000), root="small")
+
+
+async def test_a_full_disk_of_gcodes_is_no_hindrance_to_other_roots(
+    klippy, start: Start, small_disk: Path
+) -> None:
+    async with filing(await start(files={"gcodes": str(small_disk), "check_sdcard": False})) as files:
+        await files.upload("x.bin", sample(3_000_000), root="config")
+        assert (files.config / "x.bin").stat().st_size == 3_000_000

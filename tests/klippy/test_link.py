@@ -95,7 +95,7 @@ async def test_without_a_connection_the_answer_is_there_at_once(tmp_path: Path) 
     with pytest.raises(KlippyUnavailable) as caught:
         await lonely.request("info")
     assert caught.value.status == 503
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 1  # of ten
     with pytest.raises(FileNotFoundError):
         await lonely.connect()
 

@@ -41,7 +41,6 @@ async def test_a_sample_prints_from_standby_to_complete(tmp_path: Path) -> None:
     assert job["filename"] == "sub dir/A b.gcode"
     assert job["info"] == {"total_layer": 3, "current_layer": 3}
     assert 0 < job["print_duration"] < job["total_duration"]
-    assert job["filament_used"] == pytest.approx(job["filament_used"], abs=1)
     assert job["filament_used"] > 5
     assert card == {
         "file_path": None,
@@ -61,7 +60,7 @@ async def test_the_estimate_of_a_sample_is_near_the_truth(tmp_path: Path) -> Non
     text = (tmp_path / "gcodes" / "a.gcode").read_text()
     minutes, seconds = text.partition("(normal mode) = ")[2].partition("\n")[0].split()
     estimate = int(minutes[:-1]) * 60 + int(seconds[:-1])
-    async with machine(tmp_path, speed=1000.0) as (_, client):
+    async with machine(tmp_path, speed=200.0) as (_, client):
         await watch(client)
         await client.script("SDCARD_PRINT_FILE FILENAME=a.gcode")
         await state(client, "complete")

@@ -53,6 +53,7 @@ async def test_a_press_of_each_button_does_what_it_says(start: Start, fake: Fake
         "resume": "pause_resume/resume",
         "cancel": "pause_resume/cancel",
         "firmware_restart": "gcode/firmware_restart",
+        "host_restart": "gcode/restart",
         "emergency_stop": "emergency_stop",
     }
     for key, method in done.items():
@@ -126,8 +127,9 @@ async def test_controls_wait_for_klippy_to_be_ready_but_those_that_help(
     await mqtt.say(bridge.topics.control("pause"), "PRESS")
     told = await mqtt.message(bridge.topics.event("control_rejected"))
     assert "shutdown" in told.json["data"]["reason"]
-    await mqtt.say(bridge.topics.control("firmware_restart"), "PRESS")
-    await until(lambda: "gcode/firmware_restart" in [r["method"] for r in fake.requests])
+    for key, method in (("firmware_restart", "gcode/firmware_restart"), ("host_restart", "gcode/restart")):
+        await mqtt.say(bridge.topics.control(key), "PRESS")
+        await until(lambda m=method: m in [request["method"] for request in fake.requests])
     assert fake.scripts == []
 
 

@@ -65,7 +65,7 @@ async def test_our_own_health_from_before_a_crash_is_no_duel(
 ) -> None:
     first = await start(instance="crashed")
     await mqtt.message(first.topics.health)
-    first.stop.set()
+    await first.end()
     await mqtt.message(first.topics.status, where=lambda m: m.json["server"] == "offline")
     await mqtt.say(first.topics.status, {"server": "online"}, retain=True)  # as if there had been no goodbye
     second = await start(instance="crashed")

@@ -166,7 +166,7 @@ async def test_a_restart_of_the_bridge_in_a_print_tells_nothing_but_the_end(
     await settled(mqtt, first)
     fake.push(print_stats={"state": "printing", "filename": "a.gcode", "total_duration": 5.0})
     await mqtt.message(first.topics.event("print_started"))
-    first.stop.set()
+    await first.end()
     await mqtt.message(first.topics.status, where=lambda m: m.json["server"] == "offline")
     second = await start(instance="again")
     await mqtt.message(second.topics.health, where=lambda m: m.json["klippy"] == "ready")

@@ -102,6 +102,28 @@ async def test_pauses_cancels_and_shutdowns_are_told_and_a_restart_tells_nothing
     assert len(post.letters) == 5
 
 
+async def test_what_stops_a_print_is_told(klippy: Simulator, start: Start, post: Post, tmp_path) -> None:
+    wanted = ["error", "filament_runout", "klippy_disconnect"]
+    bridge = await start(notifiers={"phone": {"url": post.url, "events": wanted, "title": "{{ event }}"}})
+    broken = tmp_path / "data" / "gcodes" / "broken.gcode"
+    broken.write_text("G28\nBREAK\n")
+    await call(bridge, "printer.print.start", filename="broken.gcode")
+    await until(lambda: "error" in post.titles)
+    assert post.letters[-1]["message"].startswith("broken.gcode: ")
+    assert "broken on purpose" in post.letters[-1]["message"]
+    write_sample(tmp_path / "data" / "gcodes" / "b.gcode", size=200, layers=200, heat=False)
+    await call(bridge, "printer.print.start", filename="b.gcode")
+    await until(lambda: bridge.bridge.tracker.current is not None)
+    klippy.set_filament(present=False)
+    await until(lambda: "filament_runout" in post.titles)
+    spool = "filament_switch_sensor spool sees no filament; b.gcode waits"
+    assert post.letters[-1]["message"] == spool
+    await klippy.stop()
+    await until(lambda: "klippy_disconnect" in post.titles)
+    assert post.letters[-1]["message"].startswith("b.gcode")
+    assert post.titles == wanted
+
+
 async def test_a_macro_tells_any_notifier_something(
     klippy: Simulator, start: Start, post: Post, caplog: pytest.LogCaptureFixture
 ) -> None:

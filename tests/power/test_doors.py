@@ -8,6 +8,7 @@ import pytest
 
 from bridge.klippy.simulator import Simulator, write_sample
 from tests.conftest import Running, Start
+from tests.ha_discovery.rendering import render
 from tests.power.calls import Refused, availability, call, entities, fetch, power, switch
 from tests.wire import Ear, until
 
@@ -153,6 +154,10 @@ async def test_home_assistant_gets_a_switch_that_needs_the_bridge_alone(bridge: 
     assert plug["state_topic"] == bridge.topics.power("plug")
     assert plug["command_topic"] == bridge.topics.control("power_plug")
     assert availability(plug) == [bridge.topics.status]
+    states = {one: render(plug["value_template"], {"state": one}) for one in ("on", "off", "init", "error")}
+    assert states == {"on": "ON", "off": "OFF", "init": "None", "error": "None"}
+    assert plug["json_attributes_topic"] == plug["state_topic"]  # all of it: they tell `init` from `error`
+    assert "json_attributes_template" not in plug
     assert bridge.topics.power("light 1/2").endswith("/power/light 1%2F2")
     await mqtt.say(bridge.topics.control("power_plug"), "ON")
     assert (await mqtt.message("doors/plug")).payload == b"ON"

@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from bridge.config import convert, masked
 from bridge.errors import ConfigError
+from bridge.outgoing import Outgoing
+from bridge.power.http import HttpPlug
 from bridge.power.http_presets import HTTP_PRESETS
 from tests.conftest import Running, Start
 from tests.power import vendors
@@ -69,6 +73,41 @@ def test_every_preset_is_tried() -> None:
     assert ANSWERS.keys() == HTTP_PRESETS.keys()
 
 
+# preset -> where it is asked for its state with `output: "2"`, and where with nothing said but what it needs
+ADDRESSES = {
+    "tasmota": ("http://h/cm?cmnd=Power2", "http://h/cm?cmnd=Power"),
+    "shelly_gen1": ("http://h/relay/2", "http://h/relay/0"),
+    "shelly_gen2": ("http://h/rpc/Switch.GetStatus?id=2", "http://h/rpc/Switch.GetStatus?id=0"),
+    "homeassistant": ("http://h:8123/api/states/d%201", "http://h:8123/api/states/d%201"),
+    "homeseer": ("http://h/JSON?request=getstatus&ref=d%201",) * 2,
+    "loxone": ("http://h/jdev/sps/io/d%201",) * 2,
+    "domoticz": ("http://h:8080/json.htm?type=command&param=getdevices&rid=d%201",) * 2,
+    "hue": ("http://h/api/t/lights/d%201",) * 2,
+    "hue_group": ("http://h/api/t/groups/d%201",) * 2,
+    "smartthings": ("http://h/v1/devices/d%201/components/main/capabilities/switch/status",) * 2,
+}
+
+
+def asked_at(preset: str, **options: str) -> str:
+    plug = {"type": "http", "preset": preset, "address": "h", "device": "d 1", "token": "t", **options}
+    (made,) = convert({"power": {"plug": plug}}, "x").power.values()
+    return HttpPlug(Outgoing(), made, "power.plug")._status.url
+
+
+@pytest.mark.parametrize("preset", HTTP_PRESETS)
+def test_each_preset_has_its_vendor_s_port_and_counts_its_relays(preset: str) -> None:
+    assert (asked_at(preset, output="2"), asked_at(preset)) == ADDRESSES[preset]
+    assert asked_at(preset, address="h:81").startswith("http://h:81/")
+    assert asked_at(preset, address="https://h").startswith("https://h")
+
+
+async def test_one_relay_of_several_is_switched(start: Start) -> None:
+    async with vendor(vendors.tasmota) as plug:
+        bridge = await start(power={"plug": settings(plug, "tasmota", output="2", poll=60)}, wait=False)
+        assert await switch(bridge, "on") == "on"
+    assert any(one.startswith("GET /cm?cmnd=Power2%20on&user=") for one in plug.asked)
+
+
 async def test_any_other_plug_is_spoken_to_by_its_own_addresses(start: Start) -> None:
     async with vendor(vendors.generic) as plug:
         url = f"http://127.0.0.1:{plug.port}/relay"
@@ -104,6 +143,51 @@ async def test_a_wrong_password_is_an_error_that_says_so_once(
         said = [r for r in caplog.records if "power device plug" in r.getMessage()]
         assert len(said) == 1
         assert PASSWORD not in caplog.text
+
+
+SECRETS = {one for text in (PASSWORD, TOKEN, "s3cret-query") for one in (text, quote(text), quote_plus(text))}
+
+
+def every_kind(port: int, **more: object) -> dict[str, dict[str, object]]:
+    """A plug of each make at one address, and one of its own, whose secret is in its addresses."""
+    own = f"http://me:{TOKEN}@127.0.0.1:{port}/relay?pwd=s3cret-query"
+    plug = Vendor(vendors.generic)
+    plug.port = port
+    plugs = {preset: settings(plug, preset, poll=30, **more) for preset in HTTP_PRESETS}
+    generic = {"type": "http", "on_url": own, "off_url": own, "status_url": own, "poll": 30, **more}
+    return {**plugs, "generic": generic}
+
+
+async def in_error(bridge: Running, mqtt: Ear) -> str:
+    """All that is told of devices none of which can be understood."""
+    told = []
+    for name, device in bridge.bridge.surroundings.rack.devices.items():
+        message = await mqtt.message(bridge.topics.power(name), where=lambda m: m.json["state"] == "error")
+        with pytest.raises(Refused) as caught:
+            await switch(bridge, "on", name)
+        told += [message.payload.decode(), str(caught.value), device.reason or ""]
+    return "\n".join(told)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (vendors.repeating, "it says 'no such page"),
+        (vendors.circling, "127.0.0.1 cannot be reached: it sends us from one address to the next"),
+        (None, "127.0.0.1 cannot be reached: its answer is no HTTP"),
+    ],
+)
+async def test_what_a_plug_answers_publishes_no_secret(
+    answer: Any, reason: str, start: Start, mqtt: Ear, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with vendor(answer) if answer else vendors.garbling() as found:
+        port = found if isinstance(found, int) else found.port
+        more = {"state_template": "{{ value }}"} if answer is vendors.repeating else {}
+        bridge = await start(power=every_kind(port, **more), wait=False)
+        told = await in_error(bridge, mqtt)
+    said = "\n".join(r.getMessage() for r in caplog.records)  # before the log masks what it knows
+    assert reason in told
+    assert [secret for secret in SECRETS if secret in told + said] == []
 
 
 @pytest.mark.torture

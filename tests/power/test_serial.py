@@ -109,6 +109,48 @@ async def test_a_port_that_is_not_there_keeps_nobody_from_starting(start: Start)
     assert "/dev/ttyNothing" in (device.reason or "")
 
 
+class Own:
+    """A board of somebody's own that says one byte to each of three."""
+
+    def __init__(self) -> None:
+        self.far, self.near = os.openpty()
+        tty.setraw(self.near)
+        self.port = os.ttyname(self.near)
+        self.heard = b""
+        self.is_on = False
+
+    def live(self) -> None:
+        for byte in os.read(self.far, 256):
+            self.heard += bytes((byte,))
+            self.is_on = {0x51: True, 0x52: False}.get(byte, self.is_on)
+            if byte == 0x3F:
+                os.write(self.far, b"\x01" if self.is_on else b"\x00")
+
+
+async def test_a_board_of_one_s_own_has_its_own_bytes(start: Start) -> None:
+    one = Own()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(one.far, one.live)
+    orders = {"on_bytes": "51", "off_bytes": "52", "query_bytes": "3f", "on_answer": "01", "off_answer": "00"}
+    try:
+        bridge = await start(
+            power={"plug": {"type": "serial", "port": one.port, "poll": 0.1, **orders}}, wait=False
+        )
+        device = bridge.bridge.surroundings.rack.get("plug")
+        await until(lambda: device.state == "off")
+        assert await switch(bridge, "on") == "on"
+        assert one.is_on
+        one.is_on = False  # by its button
+        await until(lambda: device.state == "off")
+        assert await switch(bridge, "on") == "on"
+        assert await switch(bridge, "off") == "off"
+        assert set(one.heard) == {0x51, 0x52, 0x3F}
+    finally:
+        loop.remove_reader(one.far)
+        os.close(one.far)
+        os.close(one.near)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,5 +1,6 @@
 """Stand-ins that answer as the vendors' own devices and hubs do."""
 
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -154,3 +155,28 @@ def generic(plug: Vendor, request: web.Request, body: str) -> Any:
     if request.method == "POST":
         plug.is_on = body == "an"
     return {"relay": {"mode": "an" if plug.is_on else "aus"}}
+
+
+def repeating(_plug: Vendor, request: web.Request, _body: str) -> Any:
+    """A page for people that names what was asked for, as it was asked and as it is meant."""
+    said = f"No such page: {request.raw_path} {request.path_qs} {dict(request.query)} {dict(request.headers)}"
+    raise web.HTTPOk(text=said)
+
+
+def circling(_plug: Vendor, request: web.Request, _body: str) -> Any:
+    raise web.HTTPFound(request.raw_path)
+
+
+@contextlib.asynccontextmanager
+async def garbling() -> AsyncIterator[int]:
+    """Something on a port that repeats what it hears, and knows nothing of HTTP; the port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"?? " + await reader.readline())
+        writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()

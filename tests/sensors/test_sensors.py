@@ -1,5 +1,7 @@
 """Sensors on a real broker, in the API, in the job's record and in Home Assistant."""
 
+from pathlib import Path
+
 import pytest
 
 from bridge.errors import ConfigError
@@ -116,6 +118,50 @@ async def test_a_job_has_its_energy_and_fields_in_its_record(
     assert {"provider": "sensor meter", "field": "energy", "maximum": 0.3, "total": 0.3} in totals
 
 
+async def finished(
+    bridge: Running, mqtt: Ear, tmp_path: Path, readings: dict[str, tuple[float, ...]]
+) -> dict:
+    """A job that is printing, then paused, then cancelled, with these readings; its fields by name."""
+    write_sample(tmp_path / "data" / "gcodes" / "a.gcode", size=200, layers=200, heat=False)
+    mqtt.forget()
+    await call(bridge, "printer.print.start", filename="a.gcode")
+    await until(lambda: bridge.bridge.tracker.current is not None)
+    for state, powers in readings.items():
+        if state == "paused":
+            await call(bridge, "printer.print.pause")
+        await until(lambda paused=state == "paused": bridge.bridge.tracker.paused is paused)
+        for power in powers:
+            await say(mqtt, power, 1)
+            await until(lambda power=power: figures(bridge)["power"] == power)
+    await call(bridge, "printer.print.cancel")
+    await mqtt.message(bridge.topics.job_last, where=lambda m: m.json["result"] == "cancelled")
+    (job, *_) = (await call(bridge, "server.history.list", order="desc"))["jobs"]
+    return {one["name"]: one["value"] for one in job["auxiliary_data"]}
+
+
+async def test_pauses_totals_maxima_and_decimals_are_as_configured(
+    klippy: Simulator, start: Start, mqtt: Ear, tmp_path: Path
+) -> None:
+    most = {"value": "power", "strategy": "maximum"}
+    history = {
+        "all": {"value": "power", "strategy": "accumulate", "report_total": True, "precision": 1},
+        "moving": {"value": "power", "strategy": "accumulate", "exclude_paused": True},
+        "peak": {**most, "report_maximum": True, "exclude_paused": True},
+        "silent": most,
+    }
+    meter = {"topic": "tele/plug/SENSOR", "values": {"power": {"template": "{{ value_json.ENERGY.Power }}"}}}
+    bridge = await start(sensors={"meter": {**meter, "history": history}})
+    first = await finished(bridge, mqtt, tmp_path, {"printing": (10.25, 20), "paused": (400.5,)})
+    assert first == {"all": 430.8, "moving": 30.25, "peak": 20, "silent": 400.5}
+    second = await finished(bridge, mqtt, tmp_path, {"printing": (5, 6)})
+    assert second == {"all": 11.0, "moving": 11.0, "peak": 20, "silent": 400.5}  # as they stood at the start
+    totals = (await call(bridge, "server.history.totals"))["auxiliary_totals"]
+    assert {one["field"]: (one["total"], one["maximum"]) for one in totals} == {
+        "all": (441.8, None),
+        "peak": (None, 20),
+    }
+
+
 async def test_a_reading_in_another_unit_is_left_out_and_said_once(
     klippy: Simulator, start: Start, mqtt: Ear, caplog
 ) -> None:
@@ -198,8 +244,7 @@ async def test_the_energy_of_a_job_survives_a_restart_of_the_bridge(
     await until(lambda: bridge.bridge.tracker.current is not None)
     await say(mqtt, 10, 7.1)
     await until(lambda: figures(bridge)["total"] == 7.1)
-    bridge.stop.set()
-    await until(lambda: not bridge.bridge.mqtt.up)
+    await bridge.end()
     again = await start(sensors=METER, instance="meter2")
     await until(lambda: again.bridge.tracker.current is not None)
     await say(mqtt, 10, 7.4)

@@ -29,6 +29,14 @@ esac
 """
 SUPERVISORCTL = r"""
 echo "$*" >> "$STATE/calls"
+case "$1" in -c) shift 2;; esac
+case "$1 $2" in
+  "start klipper") echo "klipper: ERROR (already started)";;
+  "start printer:webcam") [ -e "$STATE/breaks" ] && { echo "printer:webcam: ERROR (spawn error)"; exit 7; }
+    echo "printer:webcam: started";;
+  "stop klipper") echo "klipper: stopped";;
+  "stop printer:webcam") echo "printer:webcam: ERROR (not running)";;
+esac
 case "$1" in
   status) printf 'klipper   RUNNING   pid 12, uptime 0:00:10\nprinter:webcam   STOPPED   Nov 21 03:00 AM\n'; exit 3;;
   restart) case "$2" in klipper|printer:webcam) echo "$2: started";; *) echo "$2: ERROR (no such process)"; exit 1;; esac;;

@@ -17,6 +17,7 @@ from bridge.services.desk import ServiceDesk
 from bridge.services.provider import Nobody
 from bridge.services.rights import Rights
 from tests.conftest import Running, Start
+from tests.ha_discovery.rules import expanded, faults
 from tests.power.calls import Refused, call, switch
 from tests.services.programs import PKCHECK, SUDO, SUPERVISORCTL, SYSTEMCTL, Machine
 from tests.wire import Ear, until
@@ -89,6 +90,107 @@ async def test_the_machine_is_ended_by_a_call_a_button_and_a_macro(
     assert machine.calls == ["poweroff", "reboot", "reboot", "poweroff"]
 
 
+async def test_the_end_of_the_machine_is_a_switched_off_button_of_its_own_device(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD, mqtt={"allow": ["read", "control", "admin"]})
+    unique = bridge.bridge.identity.unique
+    host = await mqtt.message(bridge.topics.device(f"{unique}_host"))
+    assert faults(host.json) == []
+    shown = {one["name"]: one for one in expanded(host.json)["components"].values()}
+    for name, key in (("Shut down", "host_shutdown"), ("Reboot", "host_reboot")):
+        look = {"platform": "button", "enabled_by_default": False, "entity_category": "config"}
+        assert shown[name].items() >= {**look, "command_topic": bridge.topics.control(key)}.items()
+    assert shown["Reboot"]["device_class"] == "restart"
+    printer = await mqtt.message(bridge.topics.device(unique))
+    assert b"host_shutdown" not in printer.payload
+    assert b"host_reboot" not in printer.payload
+    await mqtt.say(shown["Shut down"]["command_topic"], "PRESS")
+    await until(lambda: machine.calls == ["poweroff"])
+
+
+async def test_services_that_are_there_and_may_be_touched_have_switched_off_buttons(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD, mqtt={"allow": ["read", "control", "admin"]})
+    unique = bridge.bridge.identity.unique
+    topic = bridge.topics.device(f"{unique}_host")
+    host = await mqtt.message(topic)
+    assert faults(host.json) == []
+    shown = expanded(host.json)["components"].values()
+    buttons = {one["name"]: one for one in shown if "/control/service_" in one.get("command_topic", "")}
+    assert list(buttons) == [
+        f"{action} {name}" for name in ("klipper", "crowsnest") for action in ("Start", "Stop", "Restart")
+    ]
+    assert {one["enabled_by_default"] for one in buttons.values()} == {False}
+    for name in buttons:
+        await mqtt.say(buttons[name]["command_topic"], "PRESS")
+        await until(lambda n=name: machine.calls[-1:] == [f"{n.lower().replace(' ', ' -- ')}.service"])
+    (machine.state / "breaks").touch()
+    await mqtt.say(buttons["Start crowsnest"]["command_topic"], "PRESS")
+    rejected = await mqtt.message(bridge.topics.event("control_rejected"))
+    assert "exited with error code" in rejected.json["data"]["reason"]
+    (machine.state / "crowsnest").unlink()
+    bridge.bridge.below.desk.look_again()
+    gone = await mqtt.message(topic, where=lambda m: b"service_stop_crowsnest" not in m.payload)
+    assert b"service_stop_klipper" in gone.payload
+    keys = [row.key for row in bridge.bridge.controls.rows if row.key.startswith("service_")]
+    assert keys == [f"service_{action}_klipper" for action in ("start", "stop", "restart")]
+    assert b"service_" not in (await mqtt.message(bridge.topics.device(unique))).payload
+
+
+async def test_klippers_buttons_stay_what_they_are_whatever_its_unit_is_called(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    machine.service("klipper-2")
+    bridge = await start(
+        machine={**SYSTEMD, "klipper_service": "klipper-2"}, mqtt={"allow": ["read", "control", "admin"]}
+    )
+    host = await mqtt.message(bridge.topics.device(f"{bridge.bridge.identity.unique}_host"))
+    topic = bridge.topics.control("service_restart_klipper")
+    assert topic in {one.get("cmd_t") for one in host.json["cmps"].values()}
+    await mqtt.say(topic, "PRESS")
+    await until(lambda: machine.calls == ["restart -- klipper-2.service"])
+
+
+async def test_the_host_is_described_also_when_nobody_tells_its_services(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    (machine.state / "deaf").touch()
+    bridge = await start(machine=SYSTEMD, mqtt={"allow": ["read", "control", "admin"]})
+    topic = bridge.topics.device(f"{bridge.bridge.identity.unique}_host")
+    assert b"service_" not in (await mqtt.message(topic)).payload  # nobody waits for what is not told
+    (machine.state / "deaf").unlink()
+    bridge.bridge.below.desk.look_again()
+    await mqtt.message(topic, where=lambda m: b"service_stop_klipper" in m.payload)
+
+
+async def test_the_host_waits_for_its_services_so_that_no_button_goes_and_comes(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    machine.program("systemctl", f'while [ -e "$STATE/late" ]; do sleep 0.02; done\n{SYSTEMCTL}')
+    (machine.state / "late").touch()
+    bridge = await start(machine=SYSTEMD, mqtt={"allow": ["read", "control", "admin"]})
+    await mqtt.message(bridge.topics.host_stats)
+    await until(lambda: bridge.bridge.home.is_calm)
+    (machine.state / "late").unlink()
+    host = await mqtt.message(bridge.topics.device(f"{bridge.bridge.identity.unique}_host"))
+    assert b"service_stop_klipper" in host.payload
+
+
+async def test_without_the_right_services_have_no_buttons(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD)
+    await until(lambda: "service_stop_klipper" in {row.key for row in bridge.bridge.controls.rows})
+    await mqtt.say(bridge.topics.control("service_stop_klipper"), "PRESS")
+    rejected = await mqtt.message(bridge.topics.event("control_rejected"))
+    assert "mqtt.allow" in rejected.json["data"]["reason"]
+    host = await mqtt.message(bridge.topics.device(f"{bridge.bridge.identity.unique}_host"))
+    assert b"service_" not in host.payload
+    assert machine.calls == []
+
+
 async def test_without_anybody_who_runs_services_everything_else_works(
     klippy: Simulator, start: Start
 ) -> None:
@@ -105,7 +207,7 @@ async def test_without_anybody_who_runs_services_everything_else_works(
         assert caught.value.code == 409
     keys = [row["key"] for row in (await call(bridge, "printer.controls.list"))["controls"]]
     assert "bridge_restart" in keys
-    assert [key for key in keys if key.startswith("host_sh") or key == "host_reboot"] == []
+    assert [key for key in keys if key.startswith(("host_sh", "service_")) or key == "host_reboot"] == []
 
 
 async def test_supervisord_is_spoken_to_in_its_own_words(
@@ -124,6 +226,44 @@ async def test_supervisord_is_spoken_to_in_its_own_words(
         await call(bridge, "machine.services.restart", service="gone")
     with pytest.raises(Refused, match="not the machine"):
         await call(bridge, "machine.reboot")
+
+
+async def test_what_supervisord_has_started_or_stopped_already_is_no_error(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    machine.program("supervisorctl", SUPERVISORCTL)
+    options = {"provider": "supervisord", "services": ["webcam"], "supervisord_config": "/etc/mine.conf"}
+    bridge = await start(machine=options)
+    for action, service in (
+        ("start", "klipper"),
+        ("start", "webcam"),
+        ("stop", "klipper"),
+        ("stop", "webcam"),
+    ):
+        assert await call(bridge, f"machine.services.{action}", service=service) == "ok"
+    assert [one for one in machine.calls if " status" not in one] == [
+        "-c /etc/mine.conf start klipper",
+        "-c /etc/mine.conf start printer:webcam",
+        "-c /etc/mine.conf stop klipper",
+        "-c /etc/mine.conf stop printer:webcam",
+    ]
+    (machine.state / "breaks").touch()
+    with pytest.raises(Refused, match="spawn error"):
+        await call(bridge, "machine.services.start", service="webcam")
+
+
+async def test_klipper_has_the_name_of_the_configuration_and_the_machine_halts_where_that_is_wished(
+    klippy: Simulator, start: Start, machine: Machine
+) -> None:
+    machine.service("klipper-second")
+    bridge = await start(machine={**SYSTEMD, "klipper_service": "klipper-second", "shutdown_action": "halt"})
+    found = await info(bridge)
+    assert found["available_services"] == ["klipper-second", "crowsnest", "moonraker"]
+    assert found["instance_ids"]["klipper"] == "klipper-second"
+    await call(bridge, "machine.services.restart", service="klipper")  # the word of every web UI
+    await call(bridge, "machine.services.stop", service="klipper-second")
+    await call(bridge, "machine.shutdown")
+    assert machine.calls == ["restart -- klipper-second.service", "stop -- klipper-second.service", "halt"]
 
 
 async def test_a_missing_right_is_told_with_its_remedy_and_sudo_is_tried(
@@ -166,11 +306,22 @@ async def test_services_follow_the_power_device_they_are_bound_to(
     klippy: Simulator, start: Start, machine: Machine
 ) -> None:
     bridge = await start(machine=SYSTEMD, power={"plug": PLUG})
-    await switch(bridge, "off")  # from not known to off: nobody has switched anything
-    await switch(bridge, "on")
+    await switch(bridge, "on")  # what it was before is not known, but it was told to be on
     await until(lambda: machine.calls == ["start -- crowsnest.service"])
     await switch(bridge, "off")
     await until(lambda: machine.calls[1:] == ["stop -- crowsnest.service"])
+
+
+async def test_services_are_left_alone_when_a_power_device_is_merely_found_on(
+    klippy: Simulator, start: Start, machine: Machine, mqtt: Ear
+) -> None:
+    bridge = await start(machine=SYSTEMD, power={"plug": {**PLUG, "state_topic": "bound/state"}})
+    device = bridge.bridge.surroundings.rack.get("plug")
+    for state in ("ON", "?", "ON", "OFF"):  # found on, in error, on as before, off by hand
+        assert machine.calls == []
+        await mqtt.say("bound/state", state)
+        await until(lambda state=state: device.state == {"?": "error"}.get(state, state.lower()))
+    await until(lambda: machine.calls == ["stop -- crowsnest.service"])
 
 
 async def test_a_bound_service_has_to_be_on_the_list(start: Start) -> None:
@@ -287,6 +438,10 @@ async def test_klippers_service_is_the_one_of_its_process_if_that_is_klippy(tmp_
     assert desk(klippy, "0::/user.slice/user-1000.slice/session-3.scope\n", 77).klipper == "klipper"
     assert desk(klippy, "12:pids:/../$(reboot).service\n", 77).klipper == "klipper"
     assert desk(klippy, second, None).klipper == "klipper"
+    stopped = desk(klippy, second, 77)
+    assert stopped.klipper == "klipper-2"
+    (tmp_path / "proc/77/cgroup").unlink()
+    assert stopped.klipper == "klipper-2"  # it can be started again
 
 
 def test_the_provider_is_the_one_that_is_there(tmp_path: Path, machine: Machine) -> None:

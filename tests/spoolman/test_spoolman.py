@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from bridge.errors import ConfigError
 from bridge.klippy.simulator import Simulator, write_sample
+from bridge.mqtt.payloads import Spool
 from tests.conftest import Running, Start
+from tests.ha_discovery.rendering import render
 from tests.power.calls import Refused, availability, call, entities
 from tests.spoolman.stand_in import Spoolman, spoolman
 from tests.wire import Ear, until
@@ -59,8 +62,7 @@ async def test_the_spool_in_use_is_set_cleared_kept_and_told(
     }
     status = {"spoolman_connected": True, "pending_reports": [], "spool_id": 1}
     assert await call(bridge, "server.spoolman.status") == status
-    bridge.stop.set()
-    await until(lambda: not bridge.bridge.mqtt.up)
+    await bridge.end()
     again = await start(spoolman=options(keeper), instance="spools2")
     assert await call(again, "server.spoolman.get_spool_id") == {"spool_id": 1}
     assert await call(again, "server.spoolman.post_spool_id", spool_id=None) == {"spool_id": None}
@@ -86,6 +88,33 @@ async def test_what_a_print_uses_is_reported_and_its_spool_is_in_its_record(
     )
 
 
+async def test_of_two_spools_in_one_print_each_is_charged_with_its_part(
+    klippy: Simulator, start: Start, keeper: Spoolman, mqtt: Ear, tmp_path
+) -> None:
+    bridge = await start(spoolman={"server": keeper.url, "sync_rate": 3600})  # only a change tells
+    await connected(bridge)
+    await call(bridge, "server.spoolman.post_spool_id", spool_id=1)
+    write_sample(tmp_path / "data" / "gcodes" / "a.gcode", size=200, layers=200)
+    await call(bridge, "printer.print.start", filename="a.gcode")
+    cache = bridge.bridge.cache
+
+    def pushed() -> float:
+        return cache.get("print_stats", "filament_used") or 0.0
+
+    await until(lambda: pushed() > 20)
+    await call(bridge, "server.spoolman.post_spool_id", spool_id=2)
+    await until(lambda: keeper.used[1] > 10)
+    before = keeper.used[1]
+    await until(lambda: pushed() > before + 30)
+    await call(bridge, "printer.print.cancel")
+    last = await mqtt.message(bridge.topics.job_last, where=lambda m: m.json["result"] == "cancelled")
+    assert last.json["spool"] == [1, 2]
+    await call(bridge, "server.spoolman.post_spool_id", spool_id=None)
+    await until(lambda: keeper.used[2] > 10)
+    assert keeper.used[1] == before
+    assert keeper.used[1] + keeper.used[2] == pytest.approx(last.json["filament_used"], abs=3.0)
+
+
 async def test_what_is_used_while_spoolman_is_away_is_kept_over_a_restart_of_both(
     klippy: Simulator, start: Start, keeper: Spoolman, mqtt: Ear, tmp_path
 ) -> None:
@@ -104,8 +133,7 @@ async def test_what_is_used_while_spoolman_is_away_is_kept_over_a_restart_of_bot
     (report,) = status["pending_reports"]
     assert report["spool_id"] == 2
     assert report["filament_used"] == pytest.approx(used, abs=2.0)
-    bridge.stop.set()
-    await until(lambda: not bridge.bridge.mqtt.up)
+    await bridge.end()
     await keeper.start()
     again = await start(spoolman=options(keeper), instance="spools3")
     await until(lambda: keeper.reports)
@@ -208,7 +236,20 @@ async def test_home_assistant_gets_name_material_and_what_remains(
     found = await entities(bridge, mqtt, "Spool remaining")
     assert found["Spool remaining"]["unit_of_measurement"] == "g"
     assert availability(found["Spool"]) == [bridge.topics.status]
-    assert "Spool material" in found
+    await connected(bridge)
+    await call(bridge, "server.spoolman.post_spool_id", spool_id=1)
+    told = (await mqtt.message(bridge.topics.spool, where=lambda m: m.json["name"])).json
+
+    def shown(name: str, payload: object) -> str:
+        assert found[name]["state_topic"] == bridge.topics.spool
+        return render(found[name]["value_template"], payload)
+
+    assert shown("Spool", told) == "PolyTerra Charcoal"
+    assert shown("Spool material", told) == "PLA"
+    assert shown("Spool remaining", told) == "1000.0"
+    assert shown("Spool remaining length", told) == "335000.0"
+    for name in ("Spool", "Spool material", "Spool remaining", "Spool remaining length"):
+        assert shown(name, msgspec.to_builtins(Spool(connected=False))) == "None", name
 
 
 async def test_without_spoolman_its_methods_say_what_to_do(klippy: Simulator, start: Start) -> None:

@@ -299,7 +299,8 @@ async def test_the_event_loop_goes_on_while_ten_thousand_documents_are_searched(
     jobs = store.table("jobs")
     await jobs.insert_multiple({"n": n, "text": "x" * 1400} for n in range(10_000))
 
-    async def lag_of_a_search():
+    async def standstill():
+        began = time.perf_counter()
         search = asyncio.ensure_future(jobs.search(where("n") > 9_900))
         worst, beats = 0.0, 0
         while not search.done():
@@ -308,10 +309,10 @@ async def test_the_event_loop_goes_on_while_ten_thousand_documents_are_searched(
             worst, beats = max(worst, time.perf_counter() - before - 0.001), beats + 1
         assert len(await search) == 99
         assert beats > 3
-        return worst
+        return worst / (time.perf_counter() - began)
 
-    # The machine may be busy with others: the best of five tells what the store itself does.
-    assert min([await lag_of_a_search() for _ in range(5)]) < 0.02
+    # The longest standstill as a share of the search: a machine that is busy with others stretches both.
+    assert min([await standstill() for _ in range(5)]) < 0.3
 
 
 # Closing

@@ -20,7 +20,8 @@ from tests.conftest import Running, Start
 from tests.ha_discovery.rendering import render
 from tests.ha_discovery.rules import expanded, faults
 from tests.power.calls import Refused, availability, call
-from tests.services.programs import SYSTEMCTL, Machine
+from tests.services.programs import SUDO, SYSTEMCTL, Machine
+from tests.updates.test_packages import APT, DPKG
 from tests.updates.workshop import ReleaseHost, component, release_host, zipped
 from tests.wire import Ear, until
 
@@ -84,9 +85,12 @@ async def test_nothing_is_updated_while_a_job_prints(
         with pytest.raises(Refused, match="while a job is printing or paused") as caught:
             await call(bridge, method, **params)
         assert caught.value.code == 409
-    await mqtt.say(bridge.topics.control("update_fluidd"), "PRESS")
-    rejected = await mqtt.message(bridge.topics.event("control_rejected"))
-    assert "while a job is printing" in rejected.json["data"]["reason"]
+    for key in ("update_fluidd", "update_refresh"):
+        await mqtt.say(bridge.topics.control(key), "PRESS")
+        rejected = await mqtt.message(
+            bridge.topics.event("control_rejected"), where=lambda m, k=key: m.json["data"]["control"] == k
+        )
+        assert "while a job is printing" in rejected.json["data"]["reason"]
     told = await call(bridge, "machine.update.status", refresh=True)  # ignored, and answered at once
     assert told["version_info"]["fluidd"]["remote_version"] == "?"
     assert (host.asked, version(tmp_path)) == ([], "v1")
@@ -148,6 +152,63 @@ async def test_a_full_update_goes_in_order_and_tells_its_end_once(
     assert (machine.calls, renewed) == (["restart -- klipper.service"], ["v2"])
 
 
+async def test_a_full_update_begins_with_the_system(
+    start: Start, host: ReleaseHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mqtt: Ear
+) -> None:
+    machine = Machine(tmp_path, monkeypatch)
+    for name, script in (("sudo", SUDO), ("dpkg", DPKG), ("apt-get", APT)):
+        machine.program(name, script)
+    names = ("klipper", "fluidd")
+    bridge = await begun(start, host, tmp_path, *names, updates={"system": True})
+    (machine.state / "no-apt").touch()  # what fails first keeps nobody else from his turn
+    with pytest.raises(Refused, match="Could not get lock"):
+        await call(bridge, "machine.update.full")
+    topic = bridge.topics.event("update_response")
+    await mqtt.message(topic, where=lambda one: one.json["data"]["complete"])
+    told = [one.json["data"]["application"] for one in mqtt.on(topic)]
+    assert list(dict.fromkeys(told)) == ["system", "fluidd", "klipper"]
+    assert [version(tmp_path, name) for name in names] == ["v2", "v2"]
+    (machine.state / "no-apt").unlink()
+    assert await call(bridge, "machine.update.full") == "ok"
+    assert (machine.state / "upgraded").exists()
+
+
+async def test_no_service_is_restarted_for_an_update_when_a_job_has_begun_meanwhile(
+    klippy: Simulator,
+    start: Start,
+    host: ReleaseHost,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mqtt: Ear,
+) -> None:
+    write_sample(tmp_path / "data/gcodes/job.gcode", size=80, layers=60)
+    machine = Machine(tmp_path, monkeypatch)
+    machine.program("systemctl", SYSTEMCTL)
+    machine.service("crowsnest")
+    go_on = asyncio.Event()
+
+    async def serve(_request: web.Request, content: bytes) -> web.Response:
+        await go_on.wait()
+        return web.Response(body=content)
+
+    host.serve = serve
+    one = {**installed(tmp_path), "services": ["crowsnest"]}
+    bridge = await start(
+        updates={"components": {"fluidd": one}, "api": host.url}, machine={"provider": "systemd"}
+    )
+    asked = asyncio.ensure_future(call(bridge, "machine.update.client", name="fluidd"))
+    await until(lambda: any(one.path.startswith("/files/") for one in host.asked))
+    await call(bridge, "printer.print.start", filename="job.gcode")
+    await until(lambda: bridge.bridge.tracker.current is not None)
+    go_on.set()
+    assert await asked == "ok"
+    topic = bridge.topics.event("update_response")
+    await mqtt.message(topic, where=lambda one: one.json["data"]["complete"])
+    words = [one.json["data"]["message"] for one in mqtt.on(topic)]
+    assert "A job is printing: restart crowsnest when it has ended, to use what is new" in words
+    assert (version(tmp_path), machine.calls) == ("v2", [])
+
+
 async def test_home_assistant_shows_it_and_its_button_begins_it(
     klippy: Simulator, start: Start, host: ReleaseHost, tmp_path: Path, mqtt: Ear
 ) -> None:
@@ -175,6 +236,59 @@ async def test_home_assistant_shows_it_and_its_button_begins_it(
     await mqtt.message(topic, where=lambda one: one.json["in_progress"])
     await mqtt.message(topic, where=lambda one: one.json["installed_version"] == "v2")
     assert version(tmp_path) == "v2"
+    printer = await mqtt.message(bridge.topics.device(bridge.bridge.identity.unique))
+    assert [one for one in printer.json["cmps"].values() if found["command_topic"] in one.values()] == []
+
+
+async def test_without_the_right_an_update_is_shown_and_has_no_button(
+    start: Start, host: ReleaseHost, tmp_path: Path, mqtt: Ear
+) -> None:
+    bridge = await begun(start, host, tmp_path)
+    device = await mqtt.message(bridge.topics.device(f"{bridge.bridge.identity.unique}_host"))
+    assert faults(device.json) == []
+    (found,) = (one for one in expanded(device.json)["components"].values() if one["platform"] == "update")
+    assert found["state_topic"] == bridge.topics.update("fluidd")
+    assert "command_topic" not in found
+    assert b"update_refresh" not in device.payload
+
+
+async def test_a_button_looks_for_what_is_new_one_look_at_a_time(
+    start: Start, host: ReleaseHost, tmp_path: Path, mqtt: Ear
+) -> None:
+    go_on = asyncio.Event()
+
+    async def serve(_request: web.Request, content: bytes) -> web.Response:
+        await go_on.wait()
+        return web.Response(body=content)
+
+    bridge = await begun(start, host, tmp_path, mqtt={"allow": ["read", "control", "admin"]})
+    device = await mqtt.message(bridge.topics.device(f"{bridge.bridge.identity.unique}_host"))
+    (button,) = (
+        one for one in expanded(device.json)["components"].values() if one["name"] == "Check for updates"
+    )
+    assert (button["platform"], button["entity_category"]) == ("button", "diagnostic")
+    await component(bridge, "fluidd")  # the first look, at what is here, is over
+    host.talks.clear()
+    topic, rejected = bridge.topics.update("fluidd"), bridge.topics.event("control_rejected")
+    for _ in range(3):
+        await call(bridge, "printer.control.set", control="update_refresh")
+    await mqtt.say(button["command_topic"], "PRESS")
+    await mqtt.say(bridge.topics.control("nobody"), "PRESS")
+    assert (await mqtt.message(rejected)).json["data"]["control"] == "nobody"  # the one before was taken
+    host.talks.set()
+    await mqtt.message(topic, where=lambda one: one.json["latest_version"] == "v2")
+    await until(lambda: bridge.bridge.below.upkeep.foreman.at_work is None)
+    assert host.questions == 1
+    mqtt.forget()
+    host.serve = serve
+    await call(bridge, "printer.control.set", control="update_fluidd")
+    await until(lambda: bridge.bridge.below.upkeep.foreman.busy)
+    await mqtt.say(button["command_topic"], "PRESS")
+    assert "Wait for the end of 'fluidd'" in (await mqtt.message(rejected)).json["data"]["reason"]
+    go_on.set()
+    await mqtt.message(topic, where=lambda one: one.json["installed_version"] == "v2")
+    await mqtt.say(button["command_topic"], "PRESS")
+    await until(lambda: host.questions >= 2)
 
 
 async def test_buttons_wait_for_their_turn(
@@ -275,6 +389,13 @@ MISTAKES: list[tuple[dict[str, dict[str, Any]], str]] = [
     ({"a": {"type": "git_repo", "services": ["a; reboot"]}}, "updates.components.a.services"),
     ({"a": {"type": "git_repo", "services": ["cups"]}}, "services: 'cups' is not named in machine.services"),
     ({"a": {"type": "rpm"}}, "updates.components.a"),
+    *(
+        (
+            {"a": {"type": kind, "channel": "dev", **more}},
+            r"updates.components.a.channel: expected .*, got 'dev'",
+        )
+        for kind, more in (("web", {}), ("zip", {}), ("python", {"virtualenv": "/x"}))
+    ),
 ]
 
 
@@ -292,21 +413,24 @@ def test_a_mistake_in_the_configuration_names_its_path(tmp_path: Path) -> None:
 
 
 async def test_a_disk_that_takes_its_time_keeps_nobody_else_waiting(
-    start: Start, host: ReleaseHost, tmp_path: Path
+    start: Start, host: ReleaseHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bridge = await begun(start, host, tmp_path)
     await component(bridge, "fluidd")
-    folder = bridge.bridge.folders.own / "updates"
-    folder.mkdir(exist_ok=True)
-    os.mkfifo(folder / "memory.new")  # it cannot be opened before somebody reads it
-    reader = threading.Timer(0.6, lambda: (folder / "memory.new").open("rb").close())
-    reader.start()
+    at_once, slow = os.fsync, threading.Event()
+
+    def after_a_while(descriptor: int) -> None:
+        slow.set()
+        time.sleep(0.6)
+        at_once(descriptor)
+
+    monkeypatch.setattr(os, "fsync", after_a_while)
     longest = 0.0
     asked = asyncio.ensure_future(call(bridge, "machine.update.refresh"))
     while not asked.done():
         begin = time.monotonic()
         await asyncio.sleep(0.01)
         longest = max(longest, time.monotonic() - begin)
-    reader.join()
-    await asyncio.wait((asked,))  # whether such a thing can be written does not matter here
+    await asked
+    assert slow.is_set()
     assert longest < 0.4

@@ -334,6 +334,52 @@ async def test_requirements_come_with_the_commit_and_go_with_it(
     assert str(tmp_path) not in str(caught.value)
 
 
+async def test_a_new_bridge_of_a_repository_that_does_not_start_is_taken_back(
+    start: Start, upstream: Upstream
+) -> None:
+    first = {".gitignore": "__pycache__/\n", "bridge/__init__.py": "", "bridge/app.py": "version = 1\n"}
+    upstream.commit("as it was", first)
+    git(upstream.clone, "pull", "--quiet")
+    old = upstream.here
+    one = {"type": "git_repo", "path": str(upstream.clone)}
+    bridge = await start(
+        updates={"components": {"klipper-bridge": one}}, machine={"provider": "none"}, wait=False
+    )
+    upstream.commit("broken", {"bridge/app.py": "import no_such_thing\n"})
+    with pytest.raises(Refused, match=r"does not start: .*No module named 'no_such_thing'") as caught:
+        await call(bridge, "machine.update.moonraker")
+    assert str(upstream.clone) not in str(caught.value)
+    assert (upstream.here, upstream.clean) == (old, True)
+    upstream.commit("mended", {"bridge/app.py": "version = 2\n"})
+    assert await call(bridge, "machine.update.moonraker") == "ok"
+    assert (upstream.here, upstream.clean) == (upstream.head, True)
+
+
+async def test_submodules_go_with_the_commit(
+    start: Start, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("COUNT", "1"), ("KEY_0", "protocol.file.allow"), ("VALUE_0", "always")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)  # a folder in place of a host
+    part = Upstream(tmp_path, "part", {"inside.py": "one\n"})
+    git(upstream.path, "submodule", "--quiet", "add", str(part.path), "lib/part")
+    upstream.commit("with a part", {})
+    bridge = await begun(start, upstream)
+    inside = upstream.clone / "lib/part/inside.py"
+    await updated(bridge)
+    assert (inside.read_text(), upstream.clean) == ("one\n", True)
+    part.commit("two", {"inside.py": "two\n"})
+    git(upstream.path / "lib/part", "pull", "--quiet")
+    upstream.commit("with a newer part")
+    await updated(bridge)
+    assert (inside.read_text(), upstream.clean) == ("two\n", True)
+    await call(bridge, "machine.update.rollback", name="klipper")
+    assert (inside.read_text(), upstream.clean) == ("one\n", True)
+    inside.write_text("mine\n")
+    assert (await component(bridge, "klipper", refresh=True))["is_dirty"]
+    with pytest.raises(Refused, match="local changes"):
+        await updated(bridge)
+
+
 async def test_no_hook_of_a_repository_is_run_and_no_name_is_an_option(
     start: Start, upstream: Upstream, tmp_path: Path
 ) -> None:

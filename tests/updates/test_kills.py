@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiohttp import web
 
@@ -15,7 +16,7 @@ from bridge.updates import swap
 from bridge.updates.environment import Environment
 from bridge.updates.memory import Memory
 from tests.services.programs import SUDO, Machine
-from tests.updates.test_packages import APT, DPKG
+from tests.updates.test_packages import APT, DPKG, packagekit
 from tests.updates.victim import Victim, component, stalled
 from tests.updates.workshop import PLAIN, ReleaseHost, Toy, Upstream, git, left_over, release_host, zipped
 from tests.wire import until
@@ -149,6 +150,102 @@ async def test_a_download_that_was_cut_short_leaves_nothing(
     assert (folder / ".version").read_text() == "v2"
 
 
+@pytest.mark.parametrize(
+    ("moment", "healed"),
+    [
+        ("open middle.js", "v1"),  # while it is unpacked
+        # when it is whole, and nothing is in its place yet
+        pytest.param("os.rename .new-", "v1", marks=pytest.mark.torture),
+        # before the two are exchanged
+        pytest.param("ctypes.dlsym renameat2", "v1", marks=pytest.mark.torture),
+        ("os.rename .previous", "v2"),  # after that
+        # before the last trace of it goes
+        pytest.param("os.remove .being-put-in-place", "v2", marks=pytest.mark.torture),
+    ],
+)
+async def test_a_web_ui_is_the_old_one_or_the_new_one_whenever_the_bridge_is_killed(
+    moment: str, healed: str, host: ReleaseHost, tmp_path: Path, outgoing: Outgoing
+) -> None:
+    folder = tmp_path / "www/ui"
+    settings = {"type": "web", "path": str(folder), "repo": "o/ui", "persistent_files": ["mine.json"]}
+
+    def files(version: str) -> dict[str, str | bytes]:
+        return {".version": version, "a.js": version, "middle.js": version, "z.js": version}
+
+    host.release("v1", zipped(files("v1")))
+    one = component(settings, tmp_path, outgoing, host.url)
+    await one.update(quiet)
+    (folder / "mine.json").write_text("kept")
+    host.release("v2", zipped(files("v2")))
+    victim = Victim(settings, tmp_path, host.url, moment=moment)
+    await victim.begin()
+    assert await victim.died()
+    assert contents(folder).keys() >= files("v1").keys()  # a web server finds a whole one, healed or not
+    one = component(settings, tmp_path, outgoing, host.url)
+    await one.heal()
+    assert contents(folder) == {**files(healed), "mine.json": "kept"}
+    kept = swap.previous(folder) / ".version"  # to which a rollback would lead
+    assert (kept.read_text() if kept.exists() else None) == ("v1" if healed == "v2" else None)
+    assert left_over(folder.parent) == []
+    await one.update(quiet)
+    assert contents(folder) == {**files("v2"), "mine.json": "kept"}
+
+
+@pytest.fixture
+def stalling(upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Upstream:
+    """A damaged clone; also one that is made anew stalls at files that end in .slow."""
+    (tmp_path / "attributes").write_text("*.slow filter=stall\n")
+    options = {"filter.stall.smudge": tmp_path / "stall", "core.attributesFile": tmp_path / "attributes"}
+    monkeypatch.setenv("GIT_CONFIG_COUNT", str(len(options)))
+    for number, (key, value) in enumerate(options.items()):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", key)
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", str(value))
+    for one in upstream.clone.glob(".git/objects/*/*"):
+        one.unlink()
+    return upstream
+
+
+def _is_git_at(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return "git" in process.name() and str(folder) in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_new"),
+    [
+        ("", False),
+        pytest.param("its git goes on", False, marks=pytest.mark.torture),
+        pytest.param("ctypes.dlsym renameat2", False, marks=pytest.mark.torture),
+        pytest.param("os.rename .previous", True, marks=pytest.mark.torture),
+    ],
+)
+async def test_a_repository_that_is_cloned_anew_stays_as_it_was_until_the_new_one_is_whole(
+    moment: str, is_new: bool, stalling: Upstream, state: Path, tmp_path: Path, outgoing: Outgoing
+) -> None:
+    settings = {"type": "git_repo", "path": str(stalling.clone)}
+    before = contents(stalling.clone)
+    victim = Victim(settings, tmp_path, verb="recover", moment=moment)
+    one = component(settings, tmp_path, outgoing)
+    if moment.startswith(("os.", "ctypes.")):
+        await victim.begin()
+        assert await victim.died()
+        await one.heal()
+    else:  # in the middle of git's own work
+        (state / "hold").touch()
+        await victim.begin()
+        await stalled(victim, state / "stalled")
+        await victim.kill(all_of_it=not moment)
+        await one.heal()
+        (state / "hold").unlink()
+        await until(lambda: not any(_is_git_at(each, tmp_path) for each in psutil.process_iter()))
+    assert (contents(stalling.clone) == before) is not is_new
+    assert left_over(tmp_path) == []
+    await one.recover(quiet, hard=True)
+    assert (stalling.here, stalling.clean) == (stalling.head, True)
+
+
 async def test_pip_that_was_cut_short_has_touched_nothing(
     tmp_path: Path, outgoing: Outgoing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +281,28 @@ async def test_apt_goes_on_when_the_bridge_is_killed(
     (machine.state / "hold").unlink()
     await until((machine.state / "upgraded").exists)
     assert "Unpacking" in (tmp_path / "apt.log").read_text()
+
+
+@pytest.mark.parametrize("all_of_it", [pytest.param(True, marks=pytest.mark.torture), False])
+async def test_packagekit_goes_on_or_is_begun_again_when_the_bridge_is_killed(
+    tmp_path: Path, outgoing: Outgoing, monkeypatch: pytest.MonkeyPatch, all_of_it: bool
+) -> None:
+    machine = packagekit(tmp_path, monkeypatch)
+    (machine.state / "hold").touch()
+    victim = Victim({"type": "system"}, tmp_path)
+    await victim.begin()
+    await until(lambda: any(one.endswith(" update") for one in machine.calls))
+    await victim.kill(all_of_it=all_of_it)
+    (machine.state / "hold").unlink()
+    if not all_of_it:
+        await until((machine.state / "upgraded").exists)
+    before = len(machine.calls)
+    one = component({"type": "system"}, tmp_path, outgoing)
+    await one.heal()
+    await one.update(quiet)
+    assert machine.calls[before] == "pkcon --plain repair"
+    assert (machine.state / "upgraded").exists()
+    assert one.status["package_count"] == 0
 
 
 async def test_an_environment_whose_release_did_not_come_goes_back(

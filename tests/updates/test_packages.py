@@ -1,6 +1,5 @@
 """Python packages and the packages of the system: pip, apt-get and pkcon that know what tests tell them."""
 
-import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -42,10 +41,11 @@ exit 0
 PKCON = r"""
 echo "pkcon $*" >> "$STATE/calls"
 case "$*" in
+  *repair*) [ -e "$STATE/no-repair" ] && { echo "Fatal error: nothing to repair" >&2; exit 4; };;
   *get-updates*) [ -e "$STATE/upgraded" ] && { echo "There are no updates available at this time." >&2; exit 5; }
     printf 'Getting updates\nResults:\n Security     \tlibc6-2.36-9+deb12u4.arm64 (debian)\tGNU C Library\n'
     printf ' Bug fix      \ttzdata-2025b-0.all (debian)\tzones\n';;
-  *update*) touch "$STATE/upgraded"; echo "Updated packages";;
+  *update*) while [ -e "$STATE/hold" ]; do sleep 0.05; done; touch "$STATE/upgraded"; echo "Updated packages";;
 esac
 """
 
@@ -222,17 +222,24 @@ async def test_an_upgrade_goes_on_when_the_bridge_ends(start: Start, machine: Ma
     await until((machine.state / "upgraded").exists)
 
 
+def packagekit(folder: Path, patch: pytest.MonkeyPatch, *, installed: bool = True) -> Machine:
+    """A machine without apt."""
+    tools = folder / "tools"
+    tools.mkdir()
+    for name in ("sh", "touch", "sleep", "git", "mosquitto"):
+        if (found := shutil.which(name)) is not None:
+            (tools / name).symlink_to(found)
+    patch.setenv("PATH", str(tools))
+    machine = Machine(folder, patch)
+    if installed:
+        machine.program("pkcon", PKCON)
+    return machine
+
+
 async def test_packagekit_does_it_where_there_is_no_apt(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("sh", "touch", "git", "mosquitto"):
-        if (found := shutil.which(name)) is not None:
-            (tools / name).symlink_to(found)
-    monkeypatch.setenv("PATH", str(tools))
-    machine = Machine(tmp_path, monkeypatch)
-    monkeypatch.setenv("PATH", os.environ["PATH"].rpartition(":")[0] + f":{tools}")
+    machine = packagekit(tmp_path, monkeypatch, installed=False)
     bridge = await start(updates={"system": True}, wait=False)
     assert "neither apt-get nor pkcon" in (await component(bridge, "system"))["warnings"][0]
     await bridge.end()
@@ -240,5 +247,11 @@ async def test_packagekit_does_it_where_there_is_no_apt(
     bridge = await start(updates={"system": True}, wait=False)
     found = await component(bridge, "system", refresh=True)
     assert found["package_list"] == ["libc6", "tzdata"]
+    before = len(machine.calls)
     await call(bridge, "machine.update.system")
     assert (await component(bridge, "system"))["package_list"] == []
+    assert machine.calls[before] == "pkcon --plain repair"  # what an earlier upgrade has left comes first
+    assert "pkcon --plain --noninteractive update" in machine.calls[before:]
+    (machine.state / "no-repair").touch()  # with nothing to do it ends with an error
+    assert await call(bridge, "machine.update.recover", name="system") == "ok"
+    assert machine.calls[-2:] == ["pkcon --plain repair", "pkcon --plain get-updates"]

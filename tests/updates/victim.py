@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,21 +33,43 @@ def component(settings: dict[str, Any], folder: Path, outgoing: Outgoing, api: s
     return kinds.component("toy", made, memory, Releases(outgoing, api, None), is_ours=False)
 
 
-async def work(settings: dict[str, Any], folder: Path, api: str) -> None:
+def die_at(moment: str) -> None:
+    """kill -9 of oneself right before something happens: an audit event of Python and a word of what it is about."""
+    wanted, _, word = moment.partition(" ")
+
+    def hook(event: str, about: tuple[Any, ...]) -> None:
+        if event == wanted and word in str(about):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+async def work(settings: dict[str, Any], folder: Path, api: str, verb: str) -> None:
     outgoing = Outgoing()
     await outgoing.open()
     one = component(settings, folder, outgoing, api)
     sys.stdout.write("begins\n")
     sys.stdout.flush()
-    await one.update(lambda _line: None)
+    if verb == "update":
+        await one.update(lambda _line: None)
+    else:
+        await one.recover(lambda _line: None, hard=True)
     await outgoing.close()
 
 
 class Victim:
     """Begins an update, and dies."""
 
-    def __init__(self, settings: dict[str, Any], folder: Path, api: str = "http://x") -> None:
-        self._words = (json.dumps(settings), str(folder), api)
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        folder: Path,
+        api: str = "http://x",
+        *,
+        verb: str = "update",
+        moment: str = "",
+    ) -> None:
+        self._words = (json.dumps(settings), str(folder), api, verb, moment)
         self.process: Any = None
 
     async def begin(self) -> None:
@@ -67,6 +90,10 @@ class Victim:
                     child.kill()
         await self.process.communicate()
 
+    async def died(self) -> bool:
+        """Whether it has killed itself."""
+        return await self.process.wait() == -signal.SIGKILL
+
     async def ended(self) -> bool:
         """Whether it came to its end by itself."""
         return await self.process.wait() == 0
@@ -79,7 +106,9 @@ async def stalled(victim: Victim, sign: Path) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[5]:
+        die_at(sys.argv[5])
     with asyncio.Runner() as runner:
         runner.get_loop().set_default_executor(ThreadEach())
-        runner.run(work(json.loads(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
+        runner.run(work(json.loads(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]))
     os._exit(0)

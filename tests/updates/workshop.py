@@ -1,5 +1,6 @@
 """What updates are made of: git repositories, a host of releases, Python environments, programs on PATH."""
 
+import asyncio
 import hashlib
 import io
 import json
@@ -138,6 +139,8 @@ class ReleaseHost:
         self.remaining, self.status, self.body = 60, 200, b""
         self.headers: dict[str, str] = {}
         self.serve: Callable[[web.Request, bytes], Any] | None = None  # in place of a whole answer
+        self.talks = asyncio.Event()  # else questions wait
+        self.talks.set()
 
     def release(self, tag: str, content: bytes, *, asset: str = "ui.zip", **more: Any) -> dict[str, Any]:
         """Publish one; the newest comes first."""
@@ -172,6 +175,7 @@ class ReleaseHost:
             if content is None:
                 return web.Response(status=404)
             return await self.serve(request, content) if self.serve else web.Response(body=content)
+        await self.talks.wait()
         return self._described(request)
 
     def _described(self, request: web.Request) -> web.Response:

@@ -61,8 +61,7 @@ async def test_a_client_s_camera_is_told_and_outlives_a_restart(start: Start, mq
     assert changed["webcam"] == {**one, "name": "Düse 1", "rotation": 180}
     by_name = await call(bridge, "server.webcams.post_item", name="Düse 1", enabled=False)
     assert by_name["webcam"] == {**changed["webcam"], "enabled": False}
-    bridge.stop.set()
-    await until(lambda: not bridge.bridge.mqtt.up)
+    await bridge.end()
     again = await start(wait=False, instance="cams2")
     assert await call(again, "server.webcams.get_item", name="Düse 1") == by_name
     status, gone = await fetch(again, "DELETE", f"/server/webcams/item?uid={one['uid']}")

@@ -172,12 +172,27 @@ async def test_what_a_strip_is_at_the_start_is_an_option(start: Start, strip: Ht
     assert len(strip.messages) == 1
 
 
+async def test_a_strip_begins_with_its_preset(start: Start, strip: HttpWled) -> None:
+    await known(await start(wled=settings(strip, initial_state="on", initial_preset=4), wait=False), "on")
+    assert strip.messages == [{"on": True, "ps": 4, "v": True}]
+
+
+async def test_a_strip_that_showed_a_preset_shows_it_again(start: Start, strip: HttpWled, mqtt: Ear) -> None:
+    bridge = await known(await start(wled=settings(strip, restore=True), wait=False))
+    await set_strip(bridge, "on", preset=7)
+    lights = bridge.bridge.companions.strips.get("lights")
+    await until(lambda: lights.kept is not None and lights.kept.preset == 7)
+    await bridge.end()
+    strip.state |= {"on": False, "ps": -1}  # it had no power
+    strip.messages.clear()
+    await known(await start(wled=settings(strip, restore=True), wait=False, instance="again"), "on")
+    assert strip.messages == [{"on": True, "bri": 128, "ps": 7, "v": True}]  # and not its colour alone
+
+
 async def test_a_strip_is_what_it_was_when_that_is_wanted(start: Start, strip: HttpWled, mqtt: Ear) -> None:
     bridge = await known(await start(wled=settings(strip, restore=True), wait=False))
     await set_strip(bridge, "on", brightness=99, color="010203")
-    await until(lambda: bridge.bridge.companions.strips.get("lights").kept)
-    bridge.stop.set()
-    await until(lambda: not bridge.bridge.mqtt.up)
+    await bridge.end()
     strip.state |= {"on": False, "bri": 1}  # it had no power
     await known(await start(wled=settings(strip, restore=True), wait=False, instance="again"), "on")
     assert (strip.state["bri"], strip.state["seg"][0]["col"]) == (99, [[1, 2, 3]])

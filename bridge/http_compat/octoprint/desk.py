@@ -1,10 +1,12 @@
 """What every page of the emulation needs: who asks, what for, and the table it goes through."""
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.errors import BadRequest, Conflict
+from bridge.errors import BadRequest, BridgeError, Conflict, KlippyError
 from bridge.http_compat import answers, arguments, web
 from bridge.http_compat.guard import Visitor
 from bridge.http_compat.octoprint.state import State
@@ -13,11 +15,13 @@ from bridge.klippy.printer_link import decoded, status_update
 from bridge.klippy.status import Status
 from bridge.rpc import Access, Registry, encode, printable
 
+log = logging.getLogger(__name__)
+
 Json = dict[str, Any]
 Command = Callable[[Json, Visitor], Awaitable[None]]
 
-
 ASKED = {"print_stats": ["state", "filename"], "virtual_sdcard": ["is_active"]}
+SAVE, RESTORE = "SAVE_GCODE_STATE NAME=octoprint", "RESTORE_GCODE_STATE NAME=octoprint"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Desk:
     def __init__(self, registry: Registry, state: State, *, max_body: int) -> None:
         self.state = state
         self._registry, self._max_body = registry, max_body
+        self._moves = asyncio.Lock()  # they keep the printer's state under one name
 
     async def call(self, name: str, visitor: Visitor, **params: Any) -> Any:
         """Run a method of the table; it decides whether the visitor may."""
@@ -48,6 +53,29 @@ class Desk:
         """Run G-code on a printer that is operational."""
         self.require_operational()
         await self.call("printer.gcode.script", visitor, script="\n".join(lines))
+
+    async def move(self, visitor: Visitor, *lines: str) -> None:
+        """Run moves, after which the printer counts as before: also where one of them fails."""
+        await self.require_no_print(visitor)
+        async with self._moves:
+            try:
+                await self.script(visitor, SAVE, *lines, RESTORE)
+            except KlippyError:
+                await self._restore(visitor)  # a script ends with the line that fails
+                raise
+
+    async def _restore(self, visitor: Visitor) -> None:
+        try:
+            await self.script(visitor, RESTORE)
+        except BridgeError as error:
+            log.warning("after a move that failed the printer may still count from where it is: %s", error)
+
+    async def require_no_print(self, visitor: Visitor) -> None:
+        """As OctoPrint says it: 409 for what nobody but the print may do; a paused one gives way."""
+        self.require_operational()
+        job = await self.job(visitor)
+        if job is not None and job.state == "printing":
+            raise Conflict("The printer is printing; pause the print first")
 
     async def arguments(self, request: web.BaseRequest, query: str) -> Json:
         """Those of the query and of the body."""

@@ -99,10 +99,7 @@ class PrinterPages:
     async def _extrude(self, given: Json, visitor: Visitor) -> None:
         speed = _figure(given.get("speed", 300), "speed")
         amount = _figure(given.get("amount"), "amount")
-        await self._desk.script(
-            visitor, "SAVE_GCODE_STATE NAME=octoprint", "M83", f"G1 E{amount} F{speed}",
-            "RESTORE_GCODE_STATE NAME=octoprint",
-        )  # fmt: skip
+        await self._desk.move(visitor, "M83", f"G1 E{amount} F{speed}")
 
     async def _flow(self, given: Json, visitor: Visitor) -> None:
         await self._desk.script(visitor, f"M221 S{_percent(given.get('factor'))}")
@@ -116,15 +113,13 @@ class PrinterPages:
             raise BadParams("Expected at least one of `x`, `y`, `z` in mm")
         speed = _figure(given.get("speed", JOG_SPEED), "speed")
         mode = "G90" if given.get("absolute") is True else "G91"
-        await self._desk.script(
-            visitor, "SAVE_GCODE_STATE NAME=octoprint", mode, f"G1 {' '.join(moves)} F{speed}",
-            "RESTORE_GCODE_STATE NAME=octoprint",
-        )  # fmt: skip
+        await self._desk.move(visitor, mode, f"G1 {' '.join(moves)} F{speed}")
 
     async def _home(self, given: Json, visitor: Visitor) -> None:
         axes = given.get("axes")
         if not isinstance(axes, list) or not axes or not set(axes) <= set(AXES):
             raise BadParams("Expected `axes`, a list of x, y and z")
+        await self._desk.require_no_print(visitor)
         await self._desk.script(visitor, f"G28 {' '.join(axis.upper() for axis in axes)}")
 
 

@@ -41,13 +41,14 @@ UFP: Json = {
 SETTINGS: Json = {
     "plugins": {"UltimakerFormatPackage": UFP},
     "feature": {"sdSupport": False, "temperatureGraph": False},
-    "webcam": {
-        "flipH": False,
-        "flipV": False,
-        "rotate90": False,
-        "streamUrl": "/webcam/?action=stream",
-        "webcamEnabled": True,
-    },
+}
+NO_WEBCAM: Json = {
+    "webcamEnabled": False,
+    "streamUrl": "",
+    "snapshotUrl": "",
+    "flipH": False,
+    "flipV": False,
+    "rotate90": False,
 }
 PROFILE: Json = {
     "id": "_default",
@@ -83,7 +84,6 @@ class ServerPages:
             "/api/server": self._server,
             "/api/login": lambda: USER,
             "/api/currentuser": lambda: CURRENT_USER,
-            "/api/settings": lambda: SETTINGS,
             "/api/connection": self._connection,
             "/api/printerprofiles": lambda: {"profiles": {"_default": PROFILE}},
             "/api/printerprofiles/_default": lambda: PROFILE,
@@ -91,6 +91,7 @@ class ServerPages:
         }
         for path, tell in pages.items():
             routes.add("GET", path, self._desk.told(tell))
+        routes.add("GET", "/api/settings", self._settings)
         routes.add("POST", "/api/login", self._login)
         routes.add("POST", "/api/logout", self._logout)
         connect = {"connect": self._connect, "disconnect": self._disconnect, "fake_ack": self._nothing}
@@ -102,6 +103,12 @@ class ServerPages:
             "version": SERVER,
             "safemode": None if self._desk.state.operational else "settings",
         }
+
+    async def _settings(self, _request: web.BaseRequest, _query: str, visitor: Visitor) -> web.StreamResponse:
+        """With the first camera that is on: OctoPrint knows but one."""
+        found = await self._desk.call("server.webcams.list", visitor)
+        webcam = next((_webcam(one) for one in found.webcams if one.enabled), NO_WEBCAM)
+        return answers.raw(encode(SETTINGS | {"webcam": webcam}))
 
     def _connection(self) -> Json:
         up = self._desk.state.operational
@@ -132,3 +139,16 @@ class ServerPages:
 
     async def _nothing(self, _given: Json, visitor: Visitor) -> None:
         allow(visitor, Access.CONTROL)
+
+
+def _webcam(one: Any) -> Json:
+    """A camera in OctoPrint's terms; it turns pictures by 90 degrees to the left, or not at all."""
+    half = one.rotation in (90, 180)
+    return {
+        "webcamEnabled": True,
+        "streamUrl": one.stream_url,
+        "snapshotUrl": one.snapshot_url,
+        "flipH": one.flip_horizontal is not half,
+        "flipV": one.flip_vertical is not half,
+        "rotate90": one.rotation in (90, 270),
+    }

@@ -11,6 +11,7 @@ Dialect = Literal["marlin", "reprap", "klipper"]
 _FIELD = re.compile(r"([A-Z][A-Z_]+):\s*(.*?)(?=\s+[A-Z][A-Z_]+:|$)")
 _CAPABILITY = re.compile(r"Cap:([A-Z_]+):([01])")
 _DIALECTS: tuple[tuple[str, Dialect], ...] = (("klipper", "klipper"), ("reprap", "reprap"))
+TELL_FACTORS = ("marlin", "reprapfirmware")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class Firmware:
     def is_numbered(self) -> bool:
         """Whether lines carry numbers and checksums: a pseudo-terminal loses nothing."""
         return self.dialect != "klipper"
+
+    @property
+    def hears_at_once(self) -> bool:
+        """Whether it takes M112 past what waits: Klipper does, others with a parser of their own for that."""
+        return not self.is_numbered or self.can("EMERGENCY_PARSER")
+
+    @property
+    def tells_factors(self) -> bool:
+        """Whether a bare M220 is a question: to Klipper and Repetier it is a command, back to 100 %."""
+        return self.is_numbered and any(word in self.name.lower() for word in TELL_FACTORS)
 
     @property
     def window(self) -> int:

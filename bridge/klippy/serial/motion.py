@@ -6,11 +6,14 @@ from collections.abc import Callable
 _WORD = re.compile(rb"([A-Z])\s*([-+]?(?:\d+\.?\d*|\.\d+))")
 _CODE = re.compile(rb"([GMT]\d+)")
 _POSITION = re.compile(r"X:\s*(-?[\d.]+)\s+Y:\s*(-?[\d.]+)\s+Z:\s*(-?[\d.]+)(?:\s+E:\s*(-?[\d.]+))?")
-_FACTOR = re.compile(r"(?:echo:\s*)?(?:FR|Feed ?rate)[:\s]*([\d.]+)\s*%", re.IGNORECASE)
-_FLOW = re.compile(r"(?:echo:\s*)?(?:E\d+ )?Flow[:\s]*([\d.]+)\s*%", re.IGNORECASE)
+_FACTOR = re.compile(r"(?:echo:\s*)?(?:FR|Feed ?rate|Speed factor)[:\s]*([\d.]+)\s*%", re.IGNORECASE)
+_FLOW = re.compile(
+    r"(?:echo:\s*)?(?:(?:E\d+ )?Flow|Extrusion factor[a-z ]*\d*)[:\s]*([\d.]+)\s*%", re.IGNORECASE
+)
 
 AXES = {b"X": 0, b"Y": 1, b"Z": 2}
 FULL_FAN = 255.0
+MOST_SAVED = 20  # states
 
 
 class Motion:
@@ -26,6 +29,7 @@ class Motion:
         self.tool = 0
         self.z_offset = 0.0
         self.extruded = 0.0  # mm of filament since somebody set it to 0
+        self._saved: dict[str, tuple[list[bytes], list[bytes]]] = {}  # the way back to each state
         self._most = 0.0  # the furthest that filament went: what is pulled back is not used
         self._commands: dict[bytes, Callable[[bytes], None]] = {
             b"G0": self._move, b"G1": self._move, b"G2": self._move, b"G3": self._move,
@@ -86,6 +90,17 @@ class Motion:
             b"M82" if self.absolute_extrude else b"M83",
             b"G1 F%.0f" % self.feedrate,
         ]
+
+    def save(self, name: str) -> None:
+        """Keep place, count, modes and speed under a name."""
+        self._saved.pop(name, None)
+        while len(self._saved) >= MOST_SAVED:
+            del self._saved[next(iter(self._saved))]
+        self._saved[name] = (self.travel(), self.modes())
+
+    def saved(self, name: str) -> tuple[list[bytes], list[bytes]] | None:
+        """The lines that lead back to the place of a kept state, and those that bring all else back."""
+        return self._saved.get(name)
 
     def _move(self, rest: bytes) -> None:
         position = self.position

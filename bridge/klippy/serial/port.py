@@ -79,12 +79,15 @@ class Port(asyncio.Protocol):
         if self._transport is not None and self._transport.serial.baudrate != baud:
             self._transport.serial.baudrate = baud
 
-    async def pulse(self) -> None:
-        """Reset the board behind it, where it is wired that way."""
-        for level in (False, True):
+    def pulse(self) -> None:
+        """Reset the board behind it, where it is wired that way: it begins anew when DTR comes back."""
+        self._set_dtr(level=False)
+        asyncio.get_running_loop().call_later(PULSE, lambda: self._set_dtr(level=True))
+
+    def _set_dtr(self, *, level: bool) -> None:
+        if self._transport is not None:
             with contextlib.suppress(OSError):  # a pseudo-terminal has no such line
                 self._transport.serial.dtr = level
-            await asyncio.sleep(PULSE)
 
     def close(self) -> None:
         """Hang up; nothing is heard any more."""

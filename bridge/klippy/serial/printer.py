@@ -12,7 +12,7 @@ from bridge.klippy.serial.firmware import Firmware
 from bridge.klippy.serial.heat import Heat
 from bridge.klippy.serial.lines import commands, fitting
 from bridge.klippy.serial.motion import Motion
-from bridge.klippy.serial.port import Port
+from bridge.klippy.serial.port import PULSE, Port
 from bridge.klippy.serial.replies import Kind, Reply, understood
 from bridge.klippy.serial.sender import SLOW_FACTOR, Order, Sender
 from bridge.signals import Signal
@@ -20,9 +20,12 @@ from bridge.signals import Signal
 log = logging.getLogger(__name__)
 
 READY = "Printer is ready"
-QUESTIONS = (b"M105", b"M114", b"M220", b"M221", b"M412")  # what it tells of itself; not all know all
+QUESTIONS = (b"M105", b"M114")  # what it tells of itself
+RUNOUT = b"M412"  # not all know that one
 HEAT_WAITS = (b"M109", b"M190", b"M191")
 POLL = 2.0  # seconds between questions for temperatures where they do not come by themselves
+FACTORS = (b"M220", b"M221")  # turned at the display without a word
+FACTORS_EVERY = 30.0  # seconds
 REMEDY = "FIRMWARE_RESTART connects anew; some boards want their reset button first."
 
 _ENDSTOP = re.compile(r"(\w+): ?(open|TRIGGERED)$", re.IGNORECASE)
@@ -34,7 +37,12 @@ class Printer:
     """One life of a printer, from its first words to the loss of its port."""
 
     def __init__(
-        self, port: Port, firmware: Firmware, settings: SerialPrinter, broken: Callable[[str], None]
+        self,
+        port: Port,
+        firmware: Firmware,
+        settings: SerialPrinter,
+        broken: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.said: Signal[str] = Signal("words of the printer")
         self.asked: Signal[str] = Signal("host action")  # it wants something of the host
@@ -49,13 +57,19 @@ class Printer:
         self.endstops: dict[str, str] = {}
         self.runout_watch: bool | None = None  # None: there is no filament sensor
         self.filament = True
-        self.active_at = time.monotonic()
-        self._port, self._broken = port, broken
+        self.active_at = clock()
+        self._port, self._broken, self._clock = port, broken, clock
         silence = settings.silence * (1 if firmware.is_numbered else SLOW_FACTOR)
         self.sender = Sender(
-            port.write, broken, is_numbered=firmware.is_numbered, window=firmware.window, silence=silence
+            port.write,
+            broken,
+            is_numbered=firmware.is_numbered,
+            window=firmware.window,
+            silence=silence,
+            clock=clock,
         )
-        self._polled, self._polling = 0.0, False
+        self._polled, self._factors_asked = 0.0, clock()
+        self._polling = 0  # questions that are not answered yet
         self._restarting = self._leaving = False
         self._timer: asyncio.TimerHandle | None = None
         self._hears: dict[Kind, Callable[[Reply], None]] = {
@@ -81,7 +95,8 @@ class Printer:
         self._beat()
         if self.firmware.can("AUTOREPORT_TEMP"):
             await self.tell(b"M155 S1", quiet=True)
-        for question in QUESTIONS if self.firmware.is_numbered else QUESTIONS[:2]:
+        factors = FACTORS if self.firmware.tells_factors else ()
+        for question in (*QUESTIONS, *factors, *([RUNOUT] if self.firmware.is_numbered else [])):
             try:
                 await self.tell(question, quiet=True)
             except KlippyError as error:
@@ -107,7 +122,7 @@ class Printer:
                 answer.set_exception(KlippyError(complaint)) if complaint else answer.set_result(None)
 
         if not quiet:
-            self.active_at = time.monotonic()
+            self.active_at = self._clock()
         self.sender.order(Order(fit, done, quiet=quiet))
         await answer
 
@@ -127,9 +142,12 @@ class Printer:
         self.sender.aside(line)
 
     def stop(self, reason: str) -> None:
-        """Halt it at once, past everything."""
+        """Halt it at once, past everything; who hears M112 only in its turn is reset."""
         self._port.overtake(b"\nM112\n")
         self.halt(reason)
+        if not self.firmware.hears_at_once:
+            self._restarting = True  # stopped it stays, though it may say that it has booted
+            self._port.pulse()
 
     def halt(self, reason: str) -> None:
         """It does nothing any more until it is restarted."""
@@ -146,7 +164,8 @@ class Printer:
         self._restarting = True
         self._port.write(b"\nM999\n" if self.firmware.is_numbered else b"\nFIRMWARE_RESTART\n")
         if self.firmware.is_numbered:
-            await self._port.pulse()
+            self._port.pulse()
+            await asyncio.sleep(2 * PULSE)
 
     def leave(self) -> None:
         """Say what belongs to the end of a print, without waiting: nobody will be here to do so later."""
@@ -230,12 +249,22 @@ class Printer:
         if self.state == "disconnected":  # it was given up for its silence
             return
         self._timer = asyncio.get_running_loop().call_later(pause, self._beat)
-        now = time.monotonic()
-        if now - self._polled > POLL and self.state == "ready":
-            self._polled = now
-            if not self.firmware.can("AUTOREPORT_TEMP") and not self._polling:
-                self._polling = True
-                self.sender.order(Order(b"M105", self._polled_once, quiet=True))
+        if self.state == "ready" and not self._polling:
+            self._poll(self._clock())
 
-    def _polled_once(self, _order: Order, _complaint: str | None) -> None:
-        self._polling = False
+    def _poll(self, now: float) -> None:
+        """Ask for what does not come by itself."""
+        if now - self._polled > POLL and not self.firmware.can("AUTOREPORT_TEMP"):
+            self._polled = now
+            self._ask(b"M105")
+        if now - self._factors_asked > FACTORS_EVERY and self.firmware.tells_factors:
+            self._factors_asked = now
+            for question in FACTORS:
+                self._ask(question)
+
+    def _ask(self, question: bytes) -> None:
+        self._polling += 1
+        self.sender.order(Order(question, self._answered, quiet=True))
+
+    def _answered(self, _order: Order, _complaint: str | None) -> None:
+        self._polling -= 1

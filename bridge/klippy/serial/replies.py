@@ -39,6 +39,7 @@ _HEAT = re.compile(r"\b(?:T\d*|B|C\d*|P):\s*-?\d+(?:\.\d+)?\s*/\s*-?\d")
 _HALTS = (
     r"kill\(\) called",
     r"Printer (?:halted|stopped)",
+    r"STOP called",
     r"(?:Heating|PID Autotune) failed, system stopped",
     r"Thermal Runaway",
     r"(?:MAX|MIN)TEMP triggered",
@@ -55,8 +56,11 @@ _FAULTS = (
 _TABLE: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     (Kind.WAIT, re.compile(r"()wait$")),
     (Kind.BUSY, re.compile(r"(?:echo:\s*)?busy:\s*(.*)")),
-    (Kind.START, re.compile(r"()(?:start$|Marlin \d[\d.]*$|RepRapFirmware .*is up)")),
-    (Kind.HALT, re.compile(rf"(?:Error:|!!|//)\s*(.*(?:{'|'.join(_HALTS)}).*)", re.IGNORECASE)),
+    (
+        Kind.START,
+        re.compile(r"()(?:start$|Marlin \d[\d.]*$|RepRapFirmware .*is up|// Klipper state: Disconnect$)"),
+    ),
+    (Kind.HALT, re.compile(rf"(?:Error:\s*!!|Error:|!!|//)\s*(.*(?:{'|'.join(_HALTS)}).*)", re.IGNORECASE)),
     (Kind.FAULTY, re.compile(rf"Error:\s*(.*(?:{'|'.join(_FAULTS)}).*)", re.IGNORECASE)),
     (Kind.ERROR, re.compile(r"(?:Error:|!!)\s*(.*)", re.IGNORECASE)),
     (Kind.ACTION, re.compile(r"//\s*action:\s*(.*)")),

@@ -17,6 +17,7 @@ class Scripts:
 
     def __init__(self, printer: Printer, job: Job, restart: Callable[[bool], Awaitable[object]]) -> None:
         self._printer, self._job, self._restart = printer, job, restart
+        self._states: dict[str, Act] = {"SAVE_GCODE_STATE": self._save, "RESTORE_GCODE_STATE": self._restore}
         self._acts: dict[str, Act] = {
             "PAUSE": lambda _: job.pause(),
             "M25": lambda _: job.pause(),
@@ -70,11 +71,30 @@ class Scripts:
             await act(line)
         elif await self._at_once(line):
             return
-        elif name in TRANSLATIONS and self._printer.firmware.dialect != "klipper":
+        elif self._printer.firmware.dialect == "klipper":
+            await self._printer.tell(line)
+        elif (act := self._states.get(name)) is not None:
+            await act(line)
+        elif name in TRANSLATIONS:
             for one in self._job.translated(name, line):
                 await self._printer.tell(one)
         else:
             await self._printer.tell(line)
+
+    async def _save(self, line: bytes) -> None:
+        self._printer.motion.save(Params(line).get("NAME", "default"))
+
+    async def _restore(self, line: bytes) -> None:
+        params = Params(line)
+        name = params.get("NAME", "default")
+        saved = self._printer.motion.saved(name)
+        if saved is None:
+            raise KlippyError(f"Unknown g-code state: {name}")
+        travel, (count, *modes) = saved
+        if self._job.stats.state != "printing":  # else the extruder has been counted on meanwhile
+            modes = [count, *modes]
+        for one in [*travel, *modes] if params.number("MOVE", 0) else modes:
+            await self._printer.tell(one)
 
     async def _clear_pause(self, _line: bytes) -> None:
         if not self._job.active:

@@ -70,7 +70,12 @@ async def bench(
         serial=str(tmp_path / "tty"), baud=printer.pop("baud", 250_000), printer=SerialPrinter(**printer)
     )
     firmware = SimulatedFirmware(
-        tmp_path / "tty", dialect=dialect, speed=speed, waits_every=waits_every, faults=faults
+        tmp_path / "tty",
+        dialect=dialect,
+        speed=speed,
+        waits_every=waits_every,
+        faults=faults,
+        extruders=settings.printer.extruders,
     )
     async with firmware:
         link = SerialLink(settings, gcodes)

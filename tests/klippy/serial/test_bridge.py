@@ -40,6 +40,16 @@ async def test_home_assistant_takes_the_device_as_it_is(bridge: Running, mqtt: E
     assert {"climate", "sensor", "button", "number", "fan", "select", "binary_sensor"} <= parts
 
 
+async def test_every_state_topic_of_the_description_is_there(bridge: Running, mqtt: Ear) -> None:
+    unique = bridge.bridge.identity.unique
+    config = (await mqtt.message(bridge.topics.device(unique))).json
+    topics = {c[key] for c in config["cmps"].values() for key in ("stat_t", "json_attr_t") if key in c}
+    topics |= {row["t"] for row in config["avty"]}
+    topics.remove(bridge.topics.all_events)  # events are never retained
+    assert len(topics) > 10
+    await mqtt.until(lambda: topics <= mqtt.retained().keys())
+
+
 async def test_a_target_that_is_set_over_mqtt_reaches_the_printer_and_comes_back(
     bridge: Running, mqtt: Ear, firmware: SimulatedFirmware
 ) -> None:

@@ -73,6 +73,25 @@ async def test_progress_layers_and_filament_are_told(tmp_path: Path) -> None:
         await one.ask("pause_resume/cancel")
 
 
+@pytest.mark.parametrize(
+    ("comments", "layers"),
+    [
+        ([";LAYER_CHANGE", ";Z:0.2", ";LAYER_CHANGE"], (2, None)),
+        (["; total layer number: 120", "; CHANGE_LAYER", ";LAYER_CHANGE"], (1, 120)),
+        (["; total layers count = 7", ";LAYER:0", ";LAYER:1", ";LAYER:2"], (3, 7)),
+        ([";LAYER_COUNT:5", "; LAYER : 3"], (4, 5)),
+        ([";LAYER_HEIGHT:0.2", ";LAYERS"], (None, None)),
+    ],
+)
+async def test_layers_are_told_by_the_comments_of_each_slicer(
+    comments: list[str], layers: tuple[int | None, int | None], tmp_path: Path
+) -> None:
+    async with bench(tmp_path) as one:
+        await one.print([line for comment in comments for line in (comment, "G1 X1")])
+        await one.ends()
+        assert (one.stats.layer, one.stats.layers) == layers
+
+
 async def test_commands_of_klipper_in_a_file_are_for_the_host(tmp_path: Path) -> None:
     lines = ["EXCLUDE_OBJECT_DEFINE NAME=a", "SET_PRINT_STATS_INFO TOTAL_LAYER=7", "M110 N0",
              "SET_PRINT_STATS_INFO CURRENT_LAYER=3", "SET_HEATER_TEMPERATURE HEATER=heater_bed TARGET=50",
@@ -197,6 +216,17 @@ async def test_a_script_runs_beside_a_print_and_each_line_stays_whole(tmp_path: 
         told = [line for line in one.firmware.executed if line.startswith(("M117", "M104"))]
         assert told == [line for n in range(20) for line in (f"M117 {n}", f"M104 S{n}")]
         assert [line for line in one.firmware.executed if line in set(SLOW)] == SLOW
+
+
+async def test_a_state_that_comes_back_beside_a_print_leaves_the_extruder_s_count_alone(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path) as one:
+        await one.print(moves(3000))
+        await one.script("SAVE_GCODE_STATE NAME=a\nM83\nRESTORE_GCODE_STATE NAME=a")
+        await one.ends()
+        assert "M82" in one.firmware.executed
+        assert [line for line in one.firmware.executed if line.startswith("G92")] == []
 
 
 @pytest.mark.parametrize("value", ["a\nM112", "a\rM112", 'a" \nM112', "a\x0bM112\x00"])

@@ -65,6 +65,16 @@ async def test_a_reset_that_nobody_tells_of_is_noticed_and_nothing_is_printed_ag
         assert len(set(one.printed())) == len(one.printed()) <= 61
 
 
+@pytest.mark.parametrize("dialect", ["marlin", "marlin_plain", "reprap"])
+async def test_a_board_that_boots_when_its_port_is_opened_is_waited_for(dialect: str, tmp_path: Path) -> None:
+    async with bench(tmp_path, dialect=dialect, faults=LineFaults(boots=0.3)) as one:
+        assert one.link.connected
+        await one.print(moves(20))
+        await one.ends()
+        assert one.printed() == moves(20)
+        assert one.losses == []
+
+
 @pytest.mark.parametrize("baud", [250_000, 57_600])
 async def test_the_speed_is_found_out(baud: int, tmp_path: Path) -> None:
     async with bench(tmp_path, baud="auto", connect=False, connect_timeout=0.1) as one:
@@ -123,6 +133,26 @@ async def test_klippers_own_terminal_gets_its_own_words(tmp_path: Path) -> None:
         assert (await one.ask("info"))["state"] == "shutdown"
 
 
+async def test_klipper_that_goes_away_behind_its_terminal_is_lost(tmp_path: Path) -> None:
+    async with bench(tmp_path, dialect="klipper") as one:
+        one.firmware.say("// Klipper state: Disconnect")
+        await until(lambda: one.losses)
+        assert not one.link.connected
+
+
+async def test_a_printer_that_has_stopped_for_a_failed_probe_takes_no_more_lines(tmp_path: Path) -> None:
+    async with bench(tmp_path) as one:
+        await one.print(moves(500))
+        one.firmware.say("Error:!! STOP called because of BLTouch error - restart with M999")
+        await until(lambda: (one.link.printer or pytest.fail("lost")).state == "shutdown")
+        assert (await one.look("webhooks"))["state_message"].startswith(
+            "STOP called because of BLTouch error"
+        )
+        assert not (await one.look("virtual_sdcard"))["is_active"]
+        with pytest.raises(KlippyError, match="STOP called"):
+            await one.script("G28")
+
+
 @pytest.mark.parametrize(
     ("script", "sent"),
     [
@@ -133,10 +163,19 @@ async def test_klippers_own_terminal_gets_its_own_words(tmp_path: Path) -> None:
         ("SET_GCODE_OFFSET Z=0.1\nSET_GCODE_OFFSET Z_ADJUST=-0.05", ["M290 Z0.100", "M290 Z-0.050"]),
         ("SET_VELOCITY_LIMIT VELOCITY=150 ACCEL=900", ["M203 X150 Y150", "M204 S900"]),
         ("SET_FILAMENT_SENSOR SENSOR=filament ENABLE=0", []),
+        (
+            "G1 F900\nSAVE_GCODE_STATE NAME=a\nG91\nM83\nG1 E1 F300\nRESTORE_GCODE_STATE NAME=a",
+            ["G1 F900", "G91", "M83", "G1 E1 F300", "G92 E0.00000", "G90", "M82", "G1 F900"],
+        ),
+        (
+            "G28\nSAVE_GCODE_STATE\nG1 X5 F900\nRESTORE_GCODE_STATE MOVE=1",
+            ["G28", "G1 X5 F900", "G90", "G1 X0.000 Y0.000 F6000", "G1 Z0.000 F600",
+             "G92 E0.00000", "G90", "M82", "G1 F1500"],
+        ),
         ("N7 G4 P1*12 ; wait", ["G4 P1"]),
         ("M110 N5\nG4 P1", ["G4 P1"]),
     ],
-)
+)  # fmt: skip
 async def test_klippers_commands_become_the_printers(script: str, sent: list[str], tmp_path: Path) -> None:
     async with bench(tmp_path) as one:
         await one.script(script)
@@ -151,6 +190,7 @@ async def test_klippers_commands_become_the_printers(script: str, sent: list[str
         ("SET_HEATER_TEMPERATURE HEATER=oven TARGET=1", "not valid for HEATER"),
         ("SET_HEATER_TEMPERATURE TARGET=1", "missing HEATER"),
         ('SET_DISPLAY_TEXT MSG="open', "Malformed command"),
+        ("RESTORE_GCODE_STATE NAME=b", "Unknown g-code state: b"),
         ("G1 " + "X1 " * 50, "longer than the printer's buffer"),
     ],
 )
@@ -165,8 +205,8 @@ async def test_what_cannot_be_done_is_refused_and_nothing_is_sent(
 
 async def test_the_printer_commands_its_host(tmp_path: Path) -> None:
     async with bench(tmp_path, speed=40) as one:
-        short, long = ([f"G1 X{x} F6000" for x in pair] for pair in ((40, 1), (200, 1)))
-        await one.print([*short * 60, "M600", *long * 200])
+        lines = [f"G1 X{x} F6000" for x in (200, 1) * 200]
+        await one.print(lines)
         await until(lambda: len(one.firmware.executed) > 10)
         one.firmware.say("//action:pause")
         await until(lambda: one.link._life.job.is_paused)
@@ -175,13 +215,12 @@ async def test_the_printer_commands_its_host(tmp_path: Path) -> None:
         assert (await one.look("display_status"))["message"] == "All is well"
         one.firmware.say("//action:resume")
         await until(lambda: one.stats.state == "printing")
-        await until(lambda: one.stats.state == "paused")  # by M600: it stands still until somebody presses
         one.firmware.say("//action:out_of_filament T0")
-        await until(lambda: "// action:out_of_filament T0" in one.said)
+        one.firmware.pause()
+        await until(lambda: one.stats.state == "paused")
         assert not (await one.look("filament_switch_sensor filament"))["filament_detected"]
-        one.firmware.press()
+        one.firmware.resume()
         await until(lambda: one.stats.state == "printing")
-        await until(lambda: "// action:resumed" in one.said)
         assert (await one.look("filament_switch_sensor filament"))["filament_detected"]
         one.firmware.say("//action:cancel")
         await until(lambda: one.stats.state == "cancelled")
@@ -198,6 +237,29 @@ async def test_a_prompt_of_the_printer_is_one_of_klippers(tmp_path: Path) -> Non
             "// action:prompt_button Continue|M876 S1",
             "// action:prompt_show",
         ]
+
+
+async def test_a_printer_that_wants_to_be_switched_off_is_stopped(tmp_path: Path) -> None:
+    async with bench(tmp_path) as one:
+        await one.print(moves(500))
+        one.firmware.say("//action:poweroff")
+        await until(lambda: "// action:poweroff" in one.said)
+        info = await one.ask("info")
+        assert info["state"] == "shutdown"
+        assert "asked to be switched off" in info["state_message"]
+
+
+@pytest.mark.parametrize(
+    "action", ["out_of_filament T0", "filament_runout 0", "prompt_begin Filament Runout T0"]
+)
+async def test_filament_that_has_run_out_is_seen_whatever_the_firmware_calls_it(
+    action: str, tmp_path: Path
+) -> None:
+    async with bench(tmp_path) as one:
+        assert (await one.look("filament_switch_sensor filament"))["filament_detected"]
+        one.firmware.say(f"//action:{action}")
+        await until(lambda: f"// action:{action}" in one.said)
+        assert not (await one.look("filament_switch_sensor filament"))["filament_detected"]
 
 
 async def test_temperatures_come_by_themselves_or_by_asking(tmp_path: Path) -> None:

@@ -35,7 +35,14 @@ from bridge.klippy.serial.replies import Kind, Reply, understood
         ("Error:Printer halted. kill() called!", Reply(Kind.HALT, "Printer halted. kill() called!")),
         ("Error:Thermal Runaway, system stopped! Heater_ID: 0",
          Reply(Kind.HALT, "Thermal Runaway, system stopped! Heater_ID: 0")),
+        ("Error:!! STOP called because of BLTouch error - restart with M999",
+         Reply(Kind.HALT, "STOP called because of BLTouch error - restart with M999")),
+        ("Error:STOP called because of unhomed error - restart with M999",
+         Reply(Kind.HALT, "STOP called because of unhomed error - restart with M999")),
+        ("Error:Printer stopped due to errors. Fix the error and use M999 to restart.",
+         Reply(Kind.HALT, "Printer stopped due to errors. Fix the error and use M999 to restart.")),
         ("// Klipper state: Shutdown", Reply(Kind.HALT, "Klipper state: Shutdown")),
+        ("// Klipper state: Disconnect", Reply(Kind.START)),
         ("//action:pause", Reply(Kind.ACTION, "pause")),
         ("// action:prompt_begin Hello", Reply(Kind.ACTION, "prompt_begin Hello")),
         ("T:20.1 /0.0 B:21.0 /0.0 @:0 B@:0", Reply(Kind.REPORT, "T:20.1 /0.0 B:21.0 /0.0 @:0 B@:0")),
@@ -108,6 +115,8 @@ def test_the_firmware_introduces_itself() -> None:
     assert (duet.version, duet.dialect) == ("RepRapFirmware for Duet 2 3.4.5", "reprap")
     klipper = introduced(["FIRMWARE_NAME:Klipper FIRMWARE_VERSION:v0.13"])
     assert not klipper.is_numbered
+    assert [one.tells_factors for one in (marlin, duet, klipper)] == [True, True, False]
+    assert not introduced(["FIRMWARE_NAME:Repetier_1.0.4 MACHINE_TYPE:Mendel"]).tells_factors
     assert introduced(["ok"]).version == "unknown firmware"
 
 
@@ -144,3 +153,6 @@ def test_motion_follows_what_was_sent() -> None:
     assert motion.heard("FR:120%")
     assert motion.heard("echo:E0 Flow: 90%")
     assert (motion.speed_factor, motion.flow_factor) == (1.2, 0.9)
+    assert motion.heard("Speed factor: 80.0%")
+    assert motion.heard("Extrusion factor for extruder 0: 97.5%")
+    assert (motion.speed_factor, motion.flow_factor) == (0.8, 0.975)

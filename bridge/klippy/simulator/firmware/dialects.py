@@ -13,8 +13,11 @@ class Dialect:
     ok_after_resend: bool = True
     advanced_ok: bool = False
     checks_lines: bool = True
+    hears_at_once: bool = False  # M108 and M112, past the lines that wait
     unknown: str = 'echo:Unknown command: "{}"'
     error: str = "Error:{}"
+    speed_factor: str = "FR:{:.0f}%"
+    flow_factor: str = "echo:E0 Flow: {:.0f}%"
     killed: tuple[str, ...] = ("Error:Printer halted. kill() called!",)
     keepalive: str | None = "echo:busy: processing"
 
@@ -33,6 +36,7 @@ DIALECTS: dict[str, Dialect] = {
         introduction=(_MARLIN, *(f"Cap:{name}:1" for name in _CAPABILITIES), "Cap:PROGRESS:0"),
         banner=("start", "Marlin 2.1.2.5", "echo: Last Updated: 2026-01-01"),
         advanced_ok=True,
+        hears_at_once=True,
     ),
     "marlin_plain": Dialect(
         introduction=(_MARLIN, "Cap:EEPROM:1", "Cap:AUTOREPORT_TEMP:0"), banner=("start",), keepalive=None
@@ -44,6 +48,8 @@ DIALECTS: dict[str, Dialect] = {
         ok_after_resend=False,
         unknown='Error: Bad command: "{}"',
         error="Error: {}",
+        speed_factor="Speed factor: {:.1f}%",
+        flow_factor="Extrusion factor for extruder 0: {:.1f}%",
         killed=("Error: Emergency stop! Reset the controller to continue.",),
         keepalive=None,
     ),
@@ -51,6 +57,7 @@ DIALECTS: dict[str, Dialect] = {
         introduction=("FIRMWARE_NAME:Klipper FIRMWARE_VERSION:v0.13.0-730-g84104bbb",),
         banner=(),
         checks_lines=False,
+        hears_at_once=True,
         unknown='// Unknown command:"{}"',
         error="!! {}",
         killed=("!! Shutdown due to M112 command", "// Klipper state: Shutdown"),

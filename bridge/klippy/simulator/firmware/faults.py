@@ -16,6 +16,7 @@ class LineFaults:
     silent: bool = False  # it says nothing, and does nothing
     reset_at: int | None = None  # it restarts by itself after so many lines
     mute_reset: bool = False  # and does not say so
+    boots: float | None = None  # seconds that it boots, deaf, when the first word comes: its port was opened
     errors: dict[str, str] = field(default_factory=dict)  # what it says to a line instead of doing it
     seed: int = 1
     damaged: int = 0  # how many lines were spoilt

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from functools import reduce
 from operator import xor
@@ -22,7 +22,7 @@ KEEPALIVE = 2.0  # seconds between two signs of being at work
 
 _NUMBERED = re.compile(r"N(-?\d+)\s*")
 _CODE = re.compile(r"([GMT]\d+)(.*)", re.DOTALL)
-_QUICK = frozenset({"M105", "M110", "M115", "M114", "M155", "M220", "M221", "M412"})  # no part of a print
+_QUICK = frozenset({"M105", "M110", "M115", "M114", "M155", "M220", "M221", "M412"})
 Act = Callable[[Words, str], Awaitable[None] | None]
 
 
@@ -35,21 +35,24 @@ class SimulatedFirmware:
         *,
         dialect: str = "marlin",
         speed: float = 1.0,
+        extruders: int = 1,
         waits_every: float | None = 1.0,
         faults: LineFaults | None = None,
     ) -> None:
         self.faults = faults or LineFaults()
         self.executed: deque[str] = deque(maxlen=REMEMBERED)
+        self.asked: Counter[str] = Counter()  # questions, which are no part of a print
         self.dialect = DIALECTS[dialect]
-        self.machine = Machine(speed)
+        self.machine = Machine(speed, extruders)
         self.terminal = Terminal(path, self._heard)
-        self.killed = False
+        self.killed = self._boots = False
         self._waits_every = waits_every
         self._speed = speed
         self._last = 0  # number of the last good line
         self._unread = b""
         self._slots: deque[tuple[int | None, str]] = deque()
-        self._work, self._user = asyncio.Event(), asyncio.Event()
+        self._work, self._user, self._goes = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._goes.set()
         self._report_every = 0.0
         self._runner: asyncio.Task[None] | None = None
         self._acts: dict[str, Act] = {
@@ -57,9 +60,11 @@ class SimulatedFirmware:
             "G4": lambda words, _: self.machine.rest(words.get("S", 0) + words.get("P", 0) / 1000),
             "G28": self._home, "G90": lambda *_: self._modes(absolute=True),
             "G91": lambda *_: self._modes(absolute=False), "G92": lambda words, _: self._set(words),
+            **{f"T{number}": self._take_tool(number) for number in range(extruders)},
             "M82": lambda *_: setattr(self.machine, "absolute_extrude", True),
             "M83": lambda *_: setattr(self.machine, "absolute_extrude", False),
             "M104": self._nozzle, "M109": self._wait_nozzle, "M140": self._bed, "M190": self._wait_bed,
+            "M112": lambda *_: self._kill(),
             "M106": lambda words, _: setattr(self.machine, "fan", words.get("S", 255.0)),
             "M107": lambda *_: setattr(self.machine, "fan", 0.0),
             "M114": lambda *_: self.say(self.machine.where()),
@@ -71,7 +76,7 @@ class SimulatedFirmware:
         }  # fmt: skip
         self._idle_words = frozenset(
             {"G29", "M17", "M18", "M73", "M84", "M108", "M110", "M117", "M203", "M204", "M290", "M500",
-             "M876", "M999", "T0"}
+             "M876", "M999"}
         )  # fmt: skip
 
     # -- life
@@ -94,9 +99,10 @@ class SimulatedFirmware:
     def reset(self) -> None:
         """Begin anew, as after a drop of the supply or a press on its button."""
         self.killed = False
+        self._goes.set()
         self._last, self._unread, self._report_every = 0, b"", 0.0
         self._slots.clear()
-        self.machine = Machine(self._speed)
+        self.machine = Machine(self._speed, len(self.machine.nozzles))
         if not self.faults.mute_reset:
             self.say(*self.dialect.banner)
 
@@ -108,6 +114,16 @@ class SimulatedFirmware:
     def press(self) -> None:
         """Somebody presses the button that it waits for."""
         self._user.set()
+
+    def pause(self) -> None:
+        """Somebody pauses at its display: it stands still until `resume`."""
+        self._goes.clear()
+        self.say("//action:paused")
+
+    def resume(self) -> None:
+        """Somebody lets it go on at its display."""
+        self.say("//action:resumed")
+        self._goes.set()
 
     def say(self, *lines: str) -> None:
         """Say these lines, unless it is silent."""
@@ -122,15 +138,22 @@ class SimulatedFirmware:
     # -- lines come in
 
     def _heard(self, data: bytes) -> None:
-        if self.faults.silent:
+        if self.faults.boots is not None:
+            asyncio.get_running_loop().call_later(self.faults.boots, self._booted)
+            self.faults.boots, self._boots = None, True
+        if self.faults.silent or self._boots:
             return
         for line in data.splitlines(keepends=True):
             self._unread += self.faults.spoil(line) if line.strip() else line
         self._take_in()
 
+    def _booted(self) -> None:
+        self._boots = False
+        self.reset()
+
     def _take_in(self) -> None:
-        """Lines go into the slots as long as there are free ones; a halt goes past all."""
-        if b"M112" in self._unread or b"M108" in self._unread or b"M999" in self._unread:
+        """Lines go into the slots as long as there are free ones; some firmware looks for a halt first."""
+        if any(word in self._unread for word in (b"M112", b"M108", b"M999")):
             self._emergency()
         while b"\n" in self._unread and len(self._slots) < SLOTS and not self.killed:
             line, _, self._unread = self._unread.partition(b"\n")
@@ -142,16 +165,20 @@ class SimulatedFirmware:
 
     def _emergency(self) -> None:
         lines = {line.strip() for line in self._unread.split(b"\n")[:-1]}
-        if b"M112" in lines:
-            self.killed = True
-            self._slots.clear()
-            self._unread = b""
-            self.say(*self.dialect.killed)
-        elif b"M999" in lines and self.killed:
+        at_once = self.dialect.hears_at_once
+        if b"M112" in lines and at_once:
+            self._kill()
+        elif b"M999" in lines and self.killed:  # in place of a reset by DTR, which this terminal has not
             self._unread = b""
             self.reset()
-        elif b"M108" in lines:
+        elif b"M108" in lines and at_once:
             self._user.set()
+
+    def _kill(self) -> None:
+        self.killed = True
+        self._slots.clear()
+        self._unread = b""
+        self.say(*self.dialect.killed)
 
     def _take(self, text: str) -> None:
         found = _NUMBERED.match(text) if self.dialect.checks_lines else None
@@ -189,6 +216,7 @@ class SimulatedFirmware:
 
     async def _execute(self) -> None:
         while True:
+            await self._goes.wait()
             if not self._slots:
                 await self._next_line()
                 continue
@@ -218,6 +246,8 @@ class SimulatedFirmware:
                 self.faults.reset_at = None
                 self.reset()
                 return False
+        else:
+            self.asked[code] += 1
         if (error := self.faults.errors.get(command)) is not None:
             self.say(self.dialect.error.format(error))
             return True
@@ -268,6 +298,9 @@ class SimulatedFirmware:
         await self.machine.rest(5.0)
         self.machine.position.update(X=0.0, Y=0.0, Z=0.0)
 
+    def _take_tool(self, number: int) -> Act:
+        return lambda *_: setattr(self.machine, "tool", number)
+
     def _modes(self, *, absolute: bool) -> None:
         self.machine.absolute = self.machine.absolute_extrude = absolute
 
@@ -276,7 +309,7 @@ class SimulatedFirmware:
 
     def _nozzle(self, words: Words, _rest: str) -> None:
         self.machine.pass_time()
-        self.machine.nozzle.target = words.get("S", 0.0)
+        self.machine.nozzle_of(words).target = words.get("S", 0.0)
 
     def _bed(self, words: Words, _rest: str) -> None:
         self.machine.pass_time()
@@ -284,7 +317,7 @@ class SimulatedFirmware:
 
     async def _wait_nozzle(self, words: Words, rest: str) -> None:
         self._nozzle(words, rest)
-        await self._wait_for_heat(lambda: self.machine.nozzle.is_there)
+        await self._wait_for_heat(lambda: self.machine.nozzle_of(words).is_there)
 
     async def _wait_bed(self, words: Words, rest: str) -> None:
         self._bed(words, rest)
@@ -308,11 +341,11 @@ class SimulatedFirmware:
 
     def _factor(self, words: Words, _rest: str) -> None:
         self.machine.speed_factor = words.get("S", self.machine.speed_factor)
-        self.say(f"FR:{self.machine.speed_factor:.0f}%")
+        self.say(self.dialect.speed_factor.format(self.machine.speed_factor))
 
     def _flow(self, words: Words, _rest: str) -> None:
         self.machine.flow_factor = words.get("S", self.machine.flow_factor)
-        self.say(f"echo:E0 Flow: {self.machine.flow_factor:.0f}%")
+        self.say(self.dialect.flow_factor.format(self.machine.flow_factor))
 
     def _runout(self, words: Words, _rest: str) -> None:
         if words.get("S") is None:

@@ -37,6 +37,11 @@ class SimulatedHeater:
         self.temperature += max(-step, min(step, goal - self.temperature))
 
     @property
+    def power(self) -> int:
+        """As Marlin counts it."""
+        return 0 if self.is_there else 127
+
+    @property
     def is_there(self) -> bool:
         """Whether it is as warm as it was told to be."""
         return abs(self.temperature - max(self.target, ROOM)) < 1.0
@@ -45,20 +50,32 @@ class SimulatedHeater:
 class Machine:
     """Time passes `speed` times faster than life."""
 
-    def __init__(self, speed: float) -> None:
+    def __init__(self, speed: float, extruders: int = 1) -> None:
         self.speed = speed
         self.position = dict.fromkeys("XYZE", 0.0)
         self.absolute = self.absolute_extrude = True
         self.feedrate, self.speed_factor, self.flow_factor = 1500.0, 100.0, 100.0
         self.fan = 0.0
-        self.nozzle, self.bed = SimulatedHeater(4.0), SimulatedHeater(1.5)
+        self.nozzles = [SimulatedHeater(4.0) for _ in range(extruders)]
+        self.tool = 0
+        self.bed = SimulatedHeater(1.5)
         self._moves: deque[float] = deque()  # when each of them ends
         self._looked = time.monotonic()
+
+    @property
+    def nozzle(self) -> SimulatedHeater:
+        """That of the tool in use."""
+        return self.nozzles[self.tool]
+
+    def nozzle_of(self, words: Words) -> SimulatedHeater:
+        """The one that a command means."""
+        number = int(words.get("T", self.tool))
+        return self.nozzles[number] if number < len(self.nozzles) else self.nozzle
 
     def pass_time(self) -> None:
         """Let the heaters follow the clock."""
         now = time.monotonic()
-        for heater in (self.nozzle, self.bed):
+        for heater in (*self.nozzles, self.bed):
             heater.pass_time((now - self._looked) * self.speed)
         self._looked = now
 
@@ -104,11 +121,12 @@ class Machine:
     def temperatures(self) -> str:
         """As M105 tells them."""
         self.pass_time()
-        nozzle, bed = self.nozzle, self.bed
-        return (
-            f"T:{nozzle.temperature:.2f} /{nozzle.target:.2f} B:{bed.temperature:.2f} /{bed.target:.2f} "
-            f"@:{0 if nozzle.is_there else 127} B@:{0 if bed.is_there else 127}"
-        )
+        known = [("", self.nozzle)] + (list(enumerate(self.nozzles)) if len(self.nozzles) > 1 else [])
+        heat = [f"T{number}:{one.temperature:.2f} /{one.target:.2f}" for number, one in known]
+        power = [f"@{number}:{one.power}" for number, one in known]
+        heat.insert(1, f"B:{self.bed.temperature:.2f} /{self.bed.target:.2f}")
+        power.insert(1, f"B@:{self.bed.power}")
+        return " ".join((*heat, *power))
 
     def where(self) -> str:
         """As M114 tells it."""
