@@ -41,6 +41,10 @@ class Process:
             total += times.children_user + times.children_system
         return total
 
+    def written(self) -> int:
+        """Bytes that went to a disk so far, by the kernel's count."""
+        return int(self._process.io_counters().write_bytes)
+
     def rss(self) -> float:
         """Megabytes of resident memory."""
         processes = (self._process, *self._process.children(recursive=True))
