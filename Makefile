@@ -36,6 +36,7 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp mosquitto
 	$(BIN)/python -m bench
+	$(BIN)/python bench/home.py
 	$(BIN)/python bench/store.py
 	$(BIN)/python bench/history.py --moonraker .venv-bench/moonraker/bin/python
 	$(BIN)/python bench/database.py --moonraker .venv-bench/moonraker/bin/python
