@@ -13,7 +13,8 @@ from tests.conftest import Running, Start
 from tests.ha_discovery.rendering import render
 from tests.ha_discovery.rules import expanded, faults
 from tests.power.calls import Refused, availability, call, fetch
-from tests.wire import HOST, Ear, ear, until
+from tests.stand_ins import serving
+from tests.wire import Ear, ear, until
 
 RSS = b"""<?xml version="1.0" encoding="UTF-8"?>
 <rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel><title>News</title>
@@ -50,14 +51,9 @@ class Feed:
 @pytest.fixture
 async def feed() -> AsyncIterator[Feed]:
     one = Feed()
-    app = web.Application()
-    app.router.add_get("/{name:.*}", one.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.05)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, 0).start()
-    one.url = f"http://{HOST}:{runner.addresses[0][1]}"
-    yield one
-    await runner.cleanup()
+    async with serving(one.answer) as address:
+        one.url = f"http://{address}"
+        yield one
 
 
 async def listed(bridge: Running, **params: Any) -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ from bridge.notifiers.service import Service
 from tests.conftest import Running, Start
 from tests.filing import PRUSA
 from tests.power.calls import call
+from tests.stand_ins import serving
 from tests.webcams.camera import PICTURE, camera
-from tests.wire import HOST, Ear, until
+from tests.wire import Ear, until
 
 SECRET = "tok3n-of-the-service"
 
@@ -41,14 +42,9 @@ class Post:
 @pytest.fixture
 async def post() -> AsyncIterator[Post]:
     one = Post()
-    app = web.Application()
-    app.router.add_post("/{token}", one.take)
-    runner = web.AppRunner(app, shutdown_timeout=0.05)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, 0).start()
-    one.url = f"json://{HOST}:{runner.addresses[0][1]}/{SECRET}"
-    yield one
-    await runner.cleanup()
+    async with serving(one.take) as address:
+        one.url = f"json://{address}/{SECRET}"
+        yield one
 
 
 async def print_some(bridge: Running, tmp_path, name: str = "a.gcode") -> None:

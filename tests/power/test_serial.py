@@ -1,39 +1,32 @@
 """Relay boards behind a pseudo-terminal."""
 
 import asyncio
-import contextlib
-import os
-import tty
-from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from bridge.errors import ConfigError
 from tests.conftest import Start
 from tests.power.calls import Refused, switch
+from tests.stand_ins import FarEnd, cable
 from tests.wire import Ear, until
 
 ON, OFF, QUERY = bytes.fromhex("A00201A3"), bytes.fromhex("A00200A2"), b"\xff"
 
 
-class Board:
+class Board(FarEnd):
     """The far end of the cable: an LCUS-2, its second relay."""
 
     def __init__(self) -> None:
-        self.far, self._near = os.openpty()
-        tty.setraw(self._near)
-        self.port = os.ttyname(self._near)
-        self.heard = b""
+        super().__init__()
         self.is_on = False
         self.sticks = False
 
-    def live(self) -> None:
-        self.heard += os.read(self.far, 256)
+    def hear(self) -> None:
         while self.heard:
             if self.heard[:1] == QUERY:
                 self.heard = self.heard[1:]
                 state = b"ON " if self.is_on else b"OFF"
-                os.write(self.far, b"CH1: OFF \r\nCH2: " + state + b"\r\n")
+                self.say(b"CH1: OFF \r\nCH2: " + state + b"\r\n")
             elif len(self.heard) >= 4:
                 order, self.heard = self.heard[:4], self.heard[4:]
                 if not self.sticks:
@@ -41,31 +34,13 @@ class Board:
             else:
                 return
 
-    def unplug(self) -> None:
-        os.close(self.far)
-        os.close(self._near)
-
-
-@contextlib.asynccontextmanager
-async def board(prepare: Callable[[Board], None] = lambda _board: None) -> AsyncIterator[Board]:
-    one = Board()
-    prepare(one)
-    loop = asyncio.get_running_loop()
-    loop.add_reader(one.far, one.live)
-    try:
-        yield one
-    finally:
-        loop.remove_reader(one.far)
-        with contextlib.suppress(OSError):
-            one.unplug()
-
 
 def lcus(one: Board, **more: object) -> dict[str, object]:
     return {"type": "serial", "port": one.port, "preset": "lcus", "output": 2, "poll": 0.1, **more}
 
 
 async def test_a_board_that_tells_its_state_is_switched_and_followed(start: Start) -> None:
-    async with board() as one:
+    async with cable(Board()) as one:
         bridge = await start(power={"plug": lcus(one, query_bytes="FF")}, wait=False)
         device = bridge.bridge.surroundings.rack.get("plug")
         await until(lambda: device.state == "off")
@@ -79,7 +54,7 @@ async def test_a_board_that_tells_its_state_is_switched_and_followed(start: Star
 
 
 async def test_a_board_that_cannot_be_asked_is_what_it_was_told(start: Start) -> None:
-    async with board() as one:
+    async with cable(Board()) as one:
         bridge = await start(power={"plug": lcus(one, initial_state="on")}, wait=False)
         device = bridge.bridge.surroundings.rack.get("plug")
         await until(lambda: device._link._port is not None)
@@ -90,7 +65,7 @@ async def test_a_board_that_cannot_be_asked_is_what_it_was_told(start: Start) ->
 
 
 async def test_a_cable_that_is_pulled_is_an_error(start: Start, mqtt: Ear) -> None:
-    async with board() as one:
+    async with cable(Board()) as one:
         bridge = await start(power={"plug": lcus(one)}, wait=False)
         device = bridge.bridge.surroundings.rack.get("plug")
         await until(lambda: device._link._port is not None)
@@ -109,30 +84,25 @@ async def test_a_port_that_is_not_there_keeps_nobody_from_starting(start: Start)
     assert "/dev/ttyNothing" in (device.reason or "")
 
 
-class Own:
+class Own(FarEnd):
     """A board of somebody's own that says one byte to each of three."""
 
     def __init__(self) -> None:
-        self.far, self.near = os.openpty()
-        tty.setraw(self.near)
-        self.port = os.ttyname(self.near)
-        self.heard = b""
+        super().__init__()
         self.is_on = False
+        self.orders = b""
 
-    def live(self) -> None:
-        for byte in os.read(self.far, 256):
-            self.heard += bytes((byte,))
+    def hear(self) -> None:
+        for byte in self.heard:
             self.is_on = {0x51: True, 0x52: False}.get(byte, self.is_on)
             if byte == 0x3F:
-                os.write(self.far, b"\x01" if self.is_on else b"\x00")
+                self.say(b"\x01" if self.is_on else b"\x00")
+        self.orders, self.heard = self.orders + self.heard, b""
 
 
 async def test_a_board_of_one_s_own_has_its_own_bytes(start: Start) -> None:
-    one = Own()
-    loop = asyncio.get_running_loop()
-    loop.add_reader(one.far, one.live)
     orders = {"on_bytes": "51", "off_bytes": "52", "query_bytes": "3f", "on_answer": "01", "off_answer": "00"}
-    try:
+    async with cable(Own()) as one:
         bridge = await start(
             power={"plug": {"type": "serial", "port": one.port, "poll": 0.1, **orders}}, wait=False
         )
@@ -144,11 +114,7 @@ async def test_a_board_of_one_s_own_has_its_own_bytes(start: Start) -> None:
         await until(lambda: device.state == "off")
         assert await switch(bridge, "on") == "on"
         assert await switch(bridge, "off") == "off"
-        assert set(one.heard) == {0x51, 0x52, 0x3F}
-    finally:
-        loop.remove_reader(one.far)
-        os.close(one.far)
-        os.close(one.near)
+        assert set(one.orders) == {0x51, 0x52, 0x3F}
 
 
 @pytest.mark.parametrize(

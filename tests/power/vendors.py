@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.stand_ins import serving
 from tests.wire import HOST
 
 USER, PASSWORD, TOKEN = "admin", "geh eim&", "tok-en"
@@ -36,17 +37,9 @@ class Vendor:
 @contextlib.asynccontextmanager
 async def vendor(answer: Callable[[Vendor, web.Request, str], Any]) -> AsyncIterator[Vendor]:
     one = Vendor(answer)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", one.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, HOST, 0)
-    await site.start()
-    one.port = runner.addresses[0][1]
-    try:
+    async with serving(one.handle) as address:
+        one.port = int(address.rpartition(":")[2])
         yield one
-    finally:
-        await runner.cleanup()
 
 
 def _basic(request: web.Request) -> None:

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from tests.conftest import Running
 from tests.power.calls import call
-from tests.wire import HOST
+from tests.stand_ins import serving
 
 PLAIN = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -200,14 +200,9 @@ class ReleaseHost:
 @asynccontextmanager
 async def release_host() -> AsyncIterator[ReleaseHost]:
     one = ReleaseHost()
-    app = web.Application()
-    app.router.add_get("/{path:.*}", one.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.05)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, 0).start()
-    one.url = f"http://{HOST}:{runner.addresses[0][1]}"
-    yield one
-    await runner.cleanup()
+    async with serving(one.answer) as address:
+        one.url = f"http://{address}"
+        yield one
 
 
 PIP = """

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from tests.wire import HOST
+from tests.stand_ins import serving
 
 PICTURE = b"\xff\xd8\xff\xe0" + b"picture" * 100 + b"\xff\xd9"
 
@@ -32,14 +32,6 @@ class Camera:
 @contextlib.asynccontextmanager
 async def camera() -> AsyncIterator[Camera]:
     one = Camera()
-    app = web.Application()
-    app.router.add_get("/webcam/", one._answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.05)
-    await runner.setup()
-    site = web.TCPSite(runner, HOST, 0)
-    await site.start()
-    one.url = f"http://{HOST}:{runner.addresses[0][1]}"
-    try:
+    async with serving(one._answer, path="/webcam/") as address:
+        one.url = f"http://{address}"
         yield one
-    finally:
-        await runner.cleanup()

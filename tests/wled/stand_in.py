@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import json
-import os
-import tty
 from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import web
 
-from tests.wire import HOST
+from tests.stand_ins import FarEnd, serving
 
 
 class Wled:
@@ -56,52 +54,24 @@ class HttpWled(Wled):
 @contextlib.asynccontextmanager
 async def http_wled() -> AsyncIterator[HttpWled]:
     one = HttpWled()
-    app = web.Application()
-    app.router.add_route("*", "/json/state", one.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.05)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, 0).start()
-    one.address = f"{HOST}:{runner.addresses[0][1]}"
-    try:
+    async with serving(one.answer, path="/json/state") as address:
+        one.address = address
         yield one
-    finally:
-        await runner.cleanup()
 
 
-class SerialWled(Wled):
-    """The far end of a cable."""
+class SerialWled(Wled, FarEnd):
+    """At a cable."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.far, self._near = os.openpty()
-        tty.setraw(self._near)
-        self.port = os.ttyname(self._near)
-        self.heard = b""
+        Wled.__init__(self)
+        FarEnd.__init__(self)
         self.silent = False
 
-    def live(self) -> None:
-        self.heard += os.read(self.far, 4096)
+    def hear(self) -> None:
         *lines, self.heard = self.heard.split(b"\n")
         for line in lines:
             self.take(json.loads(line))
             if not self.silent:
                 answer = json.dumps({"state": self.state, "info": {"ver": "0.14.0"}}).encode()
-                os.write(self.far, b"Ada\r\n" + answer[:40])
-                os.write(self.far, answer[40:] + b"\r\n")
-
-    def unplug(self) -> None:
-        os.close(self.far)
-        os.close(self._near)
-
-
-@contextlib.asynccontextmanager
-async def serial_wled() -> AsyncIterator[SerialWled]:
-    one = SerialWled()
-    loop = asyncio.get_running_loop()
-    loop.add_reader(one.far, one.live)
-    try:
-        yield one
-    finally:
-        loop.remove_reader(one.far)
-        with contextlib.suppress(OSError):
-            one.unplug()
+                self.say(b"Ada\r\n" + answer[:40])
+                self.say(answer[40:] + b"\r\n")

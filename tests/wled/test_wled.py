@@ -1,8 +1,6 @@
 """Light strips over HTTP and over a serial cable: from web UIs, macros and Home Assistant."""
 
-import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,8 +11,9 @@ from bridge.klippy.simulator import Simulator
 from bridge.klippy.simulator.printer import RemoteCall
 from tests.conftest import Running, Start
 from tests.power.calls import Refused, availability, call, entities, fetch
+from tests.stand_ins import cable
 from tests.wire import Ear, until
-from tests.wled.stand_in import HttpWled, Wled, http_wled, serial_wled
+from tests.wled.stand_in import HttpWled, SerialWled, Wled, http_wled
 
 STATUS = {
     "strip": "lights", "status": "off", "chain_count": 5, "preset": -1, "brightness": 128,
@@ -219,7 +218,7 @@ async def switched(bridge: Running, one: Wled) -> None:
 
 
 async def test_a_strip_on_a_serial_cable(start: Start) -> None:
-    async with serial_wled() as one:
+    async with cable(SerialWled()) as one:
         options = {"type": "serial", "port": one.port, "poll": 0.1, "timeout": 0.3}
         bridge = await known(await start(wled={"lights": options}, wait=False))
         await switched(bridge, one)
@@ -229,20 +228,20 @@ async def test_a_strip_on_a_serial_cable(start: Start) -> None:
         with pytest.raises(Refused, match="no answer on") as refused:
             await set_strip(bridge, "on")
         assert refused.value.code == 504
-        asyncio.get_running_loop().remove_reader(one.far)
+        one.fall_silent()
         one.unplug()
         await until(lambda: bridge.bridge.companions.strips.get("lights").error)
         assert (await call(bridge, "server.info"))["components"]
 
 
 async def test_an_answer_that_comes_late_is_not_taken_for_the_next(start: Start) -> None:
-    async with serial_wled() as one:
+    async with cable(SerialWled()) as one:
         settings = {"type": "serial", "port": one.port, "poll": 60, "timeout": 0.2}
         bridge = await known(await start(wled={"lights": settings}, wait=False))
         one.silent = True
         with pytest.raises(Refused, match="no answer on"):
             await set_strip(bridge, "off")
-        os.write(one.far, json.dumps({"state": one.state}).encode() + b"\r\n")
+        one.say(json.dumps({"state": one.state}).encode() + b"\r\n")
         link: Any = bridge.bridge.companions.strips.get("lights")._link
         await until(lambda: link._port[0]._buffer)  # it has come
         one.silent = False
