@@ -7,7 +7,7 @@ from bridge import __version__
 from bridge.announcements.board import Board
 from bridge.announcements.reader import Reader
 from bridge.below import Below
-from bridge.config import Config, Discretion
+from bridge.config import Config
 from bridge.errors import BridgeError
 from bridge.gcode.library import Library
 from bridge.handlers.announcements import Announcements
@@ -80,7 +80,7 @@ class Companions:
         self.capabilities.append(Extensions(house.sockets, house.klippy, config.extensions))
         self._announcements(house, house.surroundings.outgoing)
         self._notifiers(house)
-        self._strips(house, house.surroundings.outgoing)
+        self._strips(house)
         self._house = house
         self._nearby(house)
         house.replay.then(self.publish)
@@ -126,8 +126,9 @@ class Companions:
         self.capabilities.append(Notifiers(self.desk.notifiers))
         self.parts.append(self.desk)
 
-    def _strips(self, house: House, outgoing: Outgoing) -> None:
-        self.strips = Strips(self._config.wled, outgoing, house.store, Discretion(self._config))
+    def _strips(self, house: House) -> None:
+        around = house.surroundings
+        self.strips = Strips(self._config.wled, around.outgoing, house.store, around.discretion)
         self._controls = house.controls
         for strip in self.strips.all.values():
             strip.changed.connect(lambda _strip: house.controls.refresh())

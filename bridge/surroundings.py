@@ -55,9 +55,9 @@ class Surroundings:
         home: Discovery,
     ) -> None:
         self._controls, self._home = controls, home
-        self.outgoing = Outgoing()
+        self.outgoing, self.discretion = Outgoing(), Discretion(config)
         wires = Wires(link, self.outgoing, klippy, cache, commands)
-        self.rack = Rack(config.power, wires, tracker, Discretion(config))
+        self.rack = Rack(config.power, wires, tracker, self.discretion)
         self.power = Power(self.rack, klippy, topics)
         self._power_topics = {name: MqttSheet(link, topics.power(name)) for name in self.rack.devices}
         self.rack.changed.connect(self._show_power)

@@ -189,7 +189,8 @@ def _with_distinct(
     wanted = [getattr(drafts[index].entity, attribute) for index in ranked]
     result = list(drafts)
     for index, chosen in zip(ranked, naming.distinct(wanted, joint), strict=True):
-        result[index] = _with(drafts[index], **{attribute: chosen})
+        if chosen != getattr(drafts[index].entity, attribute):
+            result[index] = _with(drafts[index], **{attribute: chosen})
     return result
 
 

@@ -5,15 +5,18 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 SLUG_LENGTH = 48
 TITLE_LENGTH = 40
+FOLDED = 2048  # texts; a description folds the same few hundred a dozen times each
 ID_LENGTH = 9  # of an alphabet of 32: one in a hundred million that two of a printer's are equal
 KEY_LENGTH = 14
 
 _PLAIN = re.compile(r"[A-Za-z0-9_ .-]+")
 
 
+@lru_cache(FOLDED)
 def fold(text: str) -> str:
     """What is left of `text` as [a-z0-9_]: as Home Assistant makes an entity id of a plain name."""
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
