@@ -77,7 +77,8 @@ class Printer:
             Kind.RESEND: self._resend,
             Kind.BUSY: self._busy,
             Kind.WAIT: lambda _: self.sender.waits(),
-            Kind.START: lambda _: self._started(),
+            Kind.START: lambda _: self._begins_anew("the printer has restarted by itself"),
+            Kind.LOSS: lambda _: self._begins_anew("Klipper has lost its MCU, or ends"),
             Kind.HALT: lambda reply: self.halt(reply.text),
             Kind.ERROR: self._error,
             Kind.FAULTY: lambda reply: log.debug("a line was damaged: %s", reply.text),
@@ -192,10 +193,10 @@ class Printer:
         reply = understood(line)
         self._hears[reply.kind](reply)
 
-    def _started(self) -> None:
-        """It has just booted: nothing of what was known of it is true any more."""
+    def _begins_anew(self, reason: str) -> None:
+        """Nothing of what was known of it is true any more."""
         if not self._restarting:
-            self._broken("the printer has restarted by itself")
+            self._broken(reason)
 
     def _ok(self, reply: Reply) -> None:
         if reply.text:
