@@ -69,7 +69,7 @@ class Printer:
             clock=clock,
         )
         self._polled, self._factors_asked = 0.0, clock()
-        self._polling = 0  # questions that are not answered yet
+        self._unanswered = 0  # of its own questions
         self._restarting = self._leaving = False
         self._timer: asyncio.TimerHandle | None = None
         self._hears: dict[Kind, Callable[[Reply], None]] = {
@@ -250,7 +250,7 @@ class Printer:
         if self.state == "disconnected":  # it was given up for its silence
             return
         self._timer = asyncio.get_running_loop().call_later(pause, self._beat)
-        if self.state == "ready" and not self._polling:
+        if self.state == "ready" and not self._unanswered:
             self._poll(self._clock())
 
     def _poll(self, now: float) -> None:
@@ -264,8 +264,8 @@ class Printer:
                 self._ask(question)
 
     def _ask(self, question: bytes) -> None:
-        self._polling += 1
+        self._unanswered += 1
         self.sender.order(Order(question, self._answered, quiet=True))
 
     def _answered(self, _order: Order, _complaint: str | None) -> None:
-        self._polling -= 1
+        self._unanswered -= 1
