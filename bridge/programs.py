@@ -69,7 +69,9 @@ async def run(
     """
     if outlive is not None:
         return await _let_go_on(words, outlive, typed, patience, say)
-    process = await _begun(words, folder, {**os.environ, **PLAIN, **(environment or {})}, typed is not None)
+    process = await _begun(
+        words, folder, {**os.environ, **PLAIN, **(environment or {})}, listens=typed is not None
+    )
     try:
         async with asyncio.timeout(patience):
             return await _followed(process, typed, say)
@@ -82,9 +84,9 @@ async def run(
 
 
 async def _begun(
-    words: tuple[str, ...], folder: Path | None, environment: dict[str, str], listens: bool
+    words: tuple[str, ...], folder: Path | None, environment: dict[str, str], *, listens: bool
 ) -> asyncio.subprocess.Process:
-    """Begin a program. Asyncio, cancelled amid that, would wait for ever for whoever holds its pipes: it is not."""
+    """Begin a program; not cancelled amid that, as asyncio would wait for whoever holds its pipes then."""
     beginning = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *words,
