@@ -54,11 +54,11 @@ class MqttPlug:
             await self._ask_first()
             while not self._down.is_set():
                 await self._down.wait()
-            see(None)
             self._is = None
             if self._complaint is not None:
                 complaint, self._complaint = self._complaint, None
                 raise complaint
+            see(None)
 
     async def switch(self, *, on: bool) -> None:
         """Command it, and wait until it confirms."""
