@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from bridge.config import convert, masked
+from bridge.config import Discretion, convert
 from bridge.errors import ConfigError
 from bridge.outgoing import Outgoing
 from bridge.power.http import HttpPlug
@@ -91,7 +91,7 @@ ADDRESSES = {
 def asked_at(preset: str, **options: str) -> str:
     plug = {"type": "http", "preset": preset, "address": "h", "device": "d 1", "token": "t", **options}
     (made,) = convert({"power": {"plug": plug}}, "x").power.values()
-    return HttpPlug(Outgoing(), made, "power.plug")._status.url
+    return HttpPlug(Outgoing(), made, "power.plug", str)._status.url
 
 
 @pytest.mark.parametrize("preset", HTTP_PRESETS)
@@ -172,7 +172,7 @@ async def in_error(bridge: Running, mqtt: Ear) -> str:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (vendors.repeating, "it says 'no such page"),
+        (vendors.repeating, "it says 'No such page"),
         (vendors.circling, "127.0.0.1 cannot be reached: it sends us from one address to the next"),
         (None, "127.0.0.1 cannot be reached: its answer is no HTTP"),
     ],
@@ -244,4 +244,5 @@ def test_passwords_and_tokens_are_masked_where_the_configuration_is_shown() -> N
         "token": "geheim",
         "headers": {"Authorization": "geheim"},
     }
-    assert "geheim" not in str(masked(convert({"power": {"plug": plug}}, "x")))
+    config = convert({"power": {"plug": plug}}, "x")
+    assert "geheim" not in str(Discretion(config).plain(config))
