@@ -1,6 +1,7 @@
 """The one HTTP session for everything that the bridge itself asks of others."""
 
 import os
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -53,6 +54,16 @@ class Outgoing:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def is_web_address(url: str) -> bool:
+    """Whether it can be asked: http or https, a host, and a port that is one."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 async def body_of(answer: aiohttp.ClientResponse, most: int) -> bytes:

@@ -11,7 +11,7 @@ import aiohttp
 
 from bridge.config.power import HttpSwitch
 from bridge.errors import ConfigError, DeviceFailed, TimedOut
-from bridge.outgoing import Outgoing, body_of, reason_of
+from bridge.outgoing import Outgoing, body_of, is_web_address, reason_of
 from bridge.power.device import Polled
 from bridge.power.http_presets import HTTP_PRESETS, Ask, HttpPreset
 from bridge.power.readings import Reading
@@ -103,7 +103,7 @@ def _generic(settings: HttpSwitch, where: str) -> HttpPreset:
         url = getattr(settings, option)
         if url is None:
             raise ConfigError(f"{where}.{option}: missing; or name a preset")
-        if urlsplit(url).scheme not in ("http", "https"):
+        if not is_web_address(url):
             raise ConfigError(f"{where}.{option}: expected an address that begins with http:// or https://")
     return HttpPreset(
         status=Ask(str(settings.status_url), verb="GET"),
