@@ -16,6 +16,7 @@ from bridge.files.index import PICTURES, Index
 from bridge.files.items import FileChange, Item, SourceItem, gone, item
 from bridge.files.names import Names
 from bridge.roots import Place, Roots
+from bridge.threads import to_its_end
 
 InUse = Callable[[], frozenset[Path]]  # what is printing, or about to
 
@@ -112,12 +113,9 @@ class Operations:
         async with self._index.turn:
             for place in (here, there):
                 self._check_free(place)
-            with disk.speaking_of(there.shown):
-                await asyncio.to_thread(beside.rename, there.file)
-                entry = self._entry(there)
-                aside = None if beside == here.file else self._names.new(here.file.parent)
-                if aside is not None:
-                    await asyncio.to_thread(here.file.rename, aside)
+            aside = None if beside == here.file else self._names.new(here.file.parent)
+            await to_its_end(_exchange, here, there, beside, aside)
+            entry = self._entry(there)
             self._index.move(here, there, entry)
         return entry, aside
 
@@ -235,6 +233,20 @@ class Operations:
             raise Forbidden(f"{place.shown} is printing; wait until that has ended")
         if self._roots.holds_reserved(str(real)):
             raise Forbidden(f"{place.shown} holds files that the bridge needs")
+
+
+def _exchange(here: Place, there: Place, beside: Path, aside: Path | None) -> None:
+    """A source that is not renamed itself goes first: where it cannot, its target stays as it is."""
+    if aside is not None:
+        with disk.speaking_of(here.shown):
+            here.file.rename(aside)
+    with disk.speaking_of(there.shown):
+        try:
+            beside.rename(there.file)
+        except OSError:
+            if aside is not None:
+                aside.rename(here.file)
+            raise
 
 
 def _names(place: Place) -> set[str]:
