@@ -100,6 +100,7 @@ class Bridge:
             folders.data,
             folders.own,
             self.store,
+            instance=self.identity.unique,
             in_use=self._file_in_use,
             start=self._start_or_queue,
         )
