@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,11 +51,6 @@ def said(error: OSError, what: str) -> BridgeError:
         kind, text = _SAID[number]
         return kind(text.format(what))
     return InternalError(f"{what}: the disk fails: {error.strerror}")
-
-
-def temporary(folder: Path) -> Path:
-    """A new name in a folder that is told to nobody."""
-    return folder / f".{uuid.uuid4().hex}.part"
 
 
 def free_space(folder: Path) -> int:
@@ -117,10 +111,3 @@ def remove(target: Path) -> None:
     else:
         with contextlib.suppress(OSError):
             target.unlink()
-
-
-def put_aside(target: Path) -> Path:
-    """Take a folder out of sight; the name under which it is to be removed."""
-    aside = temporary(target.parent)
-    target.rename(aside)
-    return aside

@@ -10,6 +10,7 @@ from typing import BinaryIO, Self
 
 from bridge.errors import BadRequest, TooLarge, Unprocessable
 from bridge.files import disk
+from bridge.files.names import Names
 
 # Bytes that go to the disk in one step. One waits for the other: quicker than any network, and it leaves a
 # core to everybody else. Larger blocks are no quicker.
@@ -19,9 +20,9 @@ BLOCK = 256 * 1024
 class Incoming:
     """A context: what is not given its name in it leaves nothing behind."""
 
-    def __init__(self, slots: asyncio.Semaphore, writers: Executor, max_size: int) -> None:
+    def __init__(self, names: Names, slots: asyncio.Semaphore, writers: Executor, max_size: int) -> None:
         self.size = 0
-        self._slots, self._writers, self._max_size = slots, writers, max_size
+        self._names, self._slots, self._writers, self._max_size = names, slots, writers, max_size
         self._hash = hashlib.sha256()
         self._folder = Path()  # where the file is while it comes
         self._path: Path | None = None
@@ -61,7 +62,7 @@ class Incoming:
         """A file begins; `folder` is on the disk that it is likely to go to."""
         if self._path is not None:
             raise BadRequest("One upload holds one file")
-        self._folder, self._path = folder, disk.temporary(folder)
+        self._folder, self._path = folder, self._names.new(folder)
         with disk.speaking_of("The upload"):
             self._file = self._path.open("xb")
 

@@ -14,7 +14,9 @@ from bridge.files import archive, disk
 from bridge.files.entry import Entry, stat_entry
 from bridge.files.index import PICTURES, Index
 from bridge.files.items import FileChange, Item, SourceItem, gone, item
+from bridge.files.names import Names
 from bridge.roots import Place, Roots
+from bridge.threads import to_its_end
 
 InUse = Callable[[], frozenset[Path]]  # what is printing, or about to
 
@@ -29,8 +31,8 @@ class Zipped(msgspec.Struct, frozen=True):
 class Operations:
     """Folders and files: make, move, copy, delete, pack; and the last step of an upload."""
 
-    def __init__(self, roots: Roots, index: Index, in_use: InUse) -> None:
-        self._roots, self._index, self._in_use = roots, index, in_use
+    def __init__(self, roots: Roots, index: Index, names: Names, in_use: InUse) -> None:
+        self._roots, self._index, self._names, self._in_use = roots, index, names, in_use
 
     async def make_folder(self, path: str) -> FileChange:
         """Make one folder."""
@@ -63,8 +65,9 @@ class Operations:
             if not force and await asyncio.to_thread(_names, place) - {PICTURES}:
                 raise BadRequest(f"{place.shown} is not empty; force=true deletes it with all that is in it")
             self._check_free(place)
+            aside = self._names.new(place.file.parent)
             with disk.speaking_of(place.shown):
-                aside = await asyncio.to_thread(disk.put_aside, place.file)
+                await asyncio.to_thread(place.file.rename, aside)
             self._index.drop(place)
             change = self._tell(FileChange("delete_dir", gone(place.root, place.path)))
         await asyncio.to_thread(disk.remove, aside)
@@ -91,7 +94,7 @@ class Operations:
         if there.shown.startswith(f"{here.shown}/"):
             raise BadRequest(f"{here.shown} cannot go into itself")
         with disk.speaking_of(there.shown):
-            beside = await asyncio.to_thread(_carried, here.file, there)
+            beside = await asyncio.to_thread(self._carried, here.file, there)
         try:
             entry, aside = await self._rename(here, there, beside)
         except BaseException:
@@ -110,10 +113,9 @@ class Operations:
         async with self._index.turn:
             for place in (here, there):
                 self._check_free(place)
-            with disk.speaking_of(there.shown):
-                await asyncio.to_thread(beside.rename, there.file)
-                entry = self._entry(there)
-                aside = None if beside == here.file else await asyncio.to_thread(disk.put_aside, here.file)
+            aside = None if beside == here.file else self._names.new(here.file.parent)
+            await to_its_end(_exchange, here, there, beside, aside)
+            entry = self._entry(there)
             self._index.move(here, there, entry)
         return entry, aside
 
@@ -124,7 +126,7 @@ class Operations:
         self._check_free(there)
         if there.shown.startswith(f"{here.shown}/"):
             raise BadRequest(f"{here.shown} cannot go into itself")
-        beside = disk.temporary(there.file.parent)
+        beside = self._names.new(there.file.parent)
         with disk.speaking_of(there.shown):
             await asyncio.to_thread(disk.copy, here.file, beside, self._roots.is_reserved)
         return await self.put(beside, there)
@@ -136,7 +138,7 @@ class Operations:
         self._check_free(there)
         self._check_parent(there)
         places = [self._existing(self._roots.locate(one)) for one in items]
-        beside = disk.temporary(there.file.parent)
+        beside = self._names.new(there.file.parent)
         with disk.speaking_of(there.shown):
             await asyncio.to_thread(archive.write, self._roots, places, beside, store_only=store_only)
         change = await self.put(beside, there)
@@ -146,7 +148,7 @@ class Operations:
         """Give what was written its name, over what had it before; nothing is left on errors."""
         try:
             with disk.speaking_of(there.shown):
-                beside = await asyncio.to_thread(_carried, temporary, there)
+                beside = await asyncio.to_thread(self._carried, temporary, there)
                 if beside != temporary:
                     await asyncio.to_thread(disk.remove, temporary)
                     temporary = beside
@@ -164,6 +166,15 @@ class Operations:
         if entry.folder:
             return self._tell(FileChange("create_dir", item(there, entry)))
         return self._tell(FileChange("modify_file" if replaced else "create_file", item(there, entry)))
+
+    def _carried(self, source: Path, there: Place) -> Path:
+        """What can be renamed to the target: the source itself, or a copy of it on the target's disk."""
+        folder = there.file.parent
+        if source.lstat().st_dev == folder.stat().st_dev:
+            return source
+        beside = self._names.new(folder)
+        disk.copy(source, beside)
+        return beside
 
     async def _adopt(self, place: Place, entry: Entry) -> None:
         if entry.folder:
@@ -224,16 +235,20 @@ class Operations:
             raise Forbidden(f"{place.shown} holds files that the bridge needs")
 
 
+def _exchange(here: Place, there: Place, beside: Path, aside: Path | None) -> None:
+    """A source that is not renamed itself goes first: where it cannot, its target stays as it is."""
+    if aside is not None:
+        with disk.speaking_of(here.shown):
+            here.file.rename(aside)
+    with disk.speaking_of(there.shown):
+        try:
+            beside.rename(there.file)
+        except OSError:
+            if aside is not None:
+                aside.rename(here.file)
+            raise
+
+
 def _names(place: Place) -> set[str]:
     with disk.speaking_of(place.shown):
         return {path.name for path in place.file.iterdir()}
-
-
-def _carried(source: Path, there: Place) -> Path:
-    """What can be renamed to the target: the source itself, or a copy of it on the target's disk."""
-    folder = there.file.parent
-    if source.lstat().st_dev == folder.stat().st_dev:
-        return source
-    beside = disk.temporary(folder)
-    disk.copy(source, beside)
-    return beside

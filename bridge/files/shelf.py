@@ -7,6 +7,7 @@ from bridge.config import Config
 from bridge.files.care import Care
 from bridge.files.index import GCODES, Index
 from bridge.files.items import FileChange, Item
+from bridge.files.names import Names
 from bridge.files.operations import InUse, Operations
 from bridge.files.sweeper import Sweeper
 from bridge.files.uploads import Starter, Uploads
@@ -30,9 +31,17 @@ class Shelf:
     """The files, from the disk to what the doors ask of them."""
 
     def __init__(
-        self, config: Config, data: Path, own: Path, store: Store, *, in_use: InUse, start: Starter
+        self,
+        config: Config,
+        data: Path,
+        own: Path,
+        store: Store,
+        *,
+        instance: str,
+        in_use: InUse,
+        start: Starter,
     ) -> None:
-        options = config.files
+        options, names = config.files, Names(instance)
         self.gcodes_as_configured = gcodes_of(config)
         self.gcodes = Path(options.gcodes).expanduser() if options.gcodes else data / GCODES
         tls = config.mqtt.tls
@@ -43,11 +52,12 @@ class Shelf:
         )
         self.index = Index(self.roots)
         self.library = Library(self.roots, store)
-        self.operations = Operations(self.roots, self.index, in_use)
+        self.operations = Operations(self.roots, self.index, names, in_use)
         self.uploads = Uploads(
             self.roots,
             self.operations,
             self.library,
+            names,
             in_use,
             start,
             max_size=options.max_upload,
@@ -58,7 +68,7 @@ class Shelf:
             Watcher(self.roots, self.index),
             Care(self.index, self.library),
             self.uploads,
-            Sweeper(self.roots),
+            Sweeper(self.roots, names),
         )
 
     def show_sources(self, klipper: Any) -> None:

@@ -12,6 +12,7 @@ from bridge.files import disk
 from bridge.files.incoming import Incoming
 from bridge.files.index import GCODES
 from bridge.files.items import Item, Started, Uploaded
+from bridge.files.names import Names
 from bridge.files.operations import InUse, Operations
 from bridge.gcode.library import Library
 from bridge.gcode.objects import mark_objects
@@ -49,6 +50,7 @@ class Uploads:
         roots: Roots,
         operations: Operations,
         library: Library,
+        names: Names,
         in_use: InUse,
         start: Starter,
         *,
@@ -56,7 +58,8 @@ class Uploads:
         mark: bool,  # objects for EXCLUDE_OBJECT
     ) -> None:
         self._roots, self._operations, self._library = roots, operations, library
-        self._in_use, self._start, self._max_size, self._mark = in_use, start, max_size, mark
+        self._names, self._in_use, self._start = names, in_use, start
+        self._max_size, self._mark = max_size, mark
         self._slots = asyncio.Semaphore(AT_ONCE)
         # Threads that stay: to begin one for each block would hold up the loop.
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="upload")
@@ -119,7 +122,7 @@ class Uploads:
 
     def begin(self) -> Incoming:
         """One upload, as a context: what is not finished in it leaves nothing behind."""
-        return Incoming(self._slots, self._writers, self._max_size)
+        return Incoming(self._names, self._slots, self._writers, self._max_size)
 
     async def finish(self, incoming: Incoming, form: Form, user: str | None) -> Uploaded:
         """All bytes are there: check them, give the file its name, start its print if that is wished for."""
@@ -154,7 +157,7 @@ class Uploads:
         """The file with its objects marked, where that is wished for and needed."""
         if not (self._mark and place.path.lower().endswith(PRINTABLE)):
             return file
-        marked = disk.temporary(file.parent)
+        marked = self._names.new(file.parent)
         try:
             with disk.speaking_of(place.shown):
                 return marked if await asyncio.to_thread(mark_objects, file, marked) else file
@@ -164,7 +167,7 @@ class Uploads:
 
     async def _unpack(self, package: Path, place: Place) -> Item:
         """Cura's package: its G-code gets the name, its picture becomes the thumbnail."""
-        gcode, picture = disk.temporary(package.parent), disk.temporary(package.parent)
+        gcode, picture = self._names.new(package.parent), self._names.new(package.parent)
         try:
             with disk.speaking_of(place.shown):
                 pictured = await asyncio.to_thread(unpack, package, gcode, picture, max_gcode=self._max_size)

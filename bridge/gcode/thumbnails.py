@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -174,7 +173,11 @@ def _as_png(image: "Image.Image", size: tuple[int, int]) -> Picture | None:
 
 def _write(folder: Path, name: str, data: bytes) -> None:
     """Atomically: a reader sees the old picture or the new one, and a link in its place is replaced."""
-    part = folder / f".{uuid.uuid4().hex}.part"
+    digest = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+    part = (
+        folder / f".{digest}.part"
+    )  # what a kill has left is in the way of nothing, and gone with the next try
+    part.unlink(missing_ok=True)
     try:
         with part.open("xb") as file:
             file.write(data)

@@ -152,6 +152,24 @@ def test_a_link_in_the_way_is_replaced_and_not_followed(gcode, tmp_path):
     assert [path.name for path in target.iterdir()] == ["a b #1-32x32.png"]
 
 
+def test_a_picture_that_a_kill_left_half_written_is_gone_with_the_next_try(gcode, tmp_path, monkeypatch):
+    path, target = gcode(block(image(32, 32), "thumbnail begin 32x32 N")), tmp_path / "t"
+
+    def killed(part, _target):
+        left.append(part.name)
+        raise KeyboardInterrupt
+
+    left = []
+    with monkeypatch.context() as kill:
+        kill.setattr(Path, "replace", killed)
+        kill.setattr(Path, "unlink", lambda *_args, **_named: None)
+        with pytest.raises(KeyboardInterrupt):
+            extract_thumbnails(path, target)
+    assert [part.name for part in target.iterdir()] == left
+    extract_thumbnails(path, target)
+    assert [picture.name for picture in target.iterdir()] == ["a b #1-32x32.png"]
+
+
 def test_names_too_long_for_the_disk_are_cut_and_stay_apart(gcode, tmp_path):
     names = [f"{'ü' * 120}{end}.gcode" for end in ("aaaa", "bbbb")]
     listed = [

@@ -322,16 +322,24 @@ async def test_an_upload_that_is_larger_than_allowed_is_refused_at_once(klippy, 
         assert await status_of(files, b"", 200_000) == 413
 
 
+@contextlib.contextmanager
+def mounted(*what: str, over: Path) -> Iterator[None]:
+    """Something that is mounted for a while."""
+    if subprocess.run(["mount", *what, str(over)], capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(over)], check=True)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 6 MB."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no tmpfs can be mounted here")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with mounted("-t", "tmpfs", "-o", "size=6m", "tmpfs", over=disk):
+        yield disk
 
 
 async def test_a_small_disk(small_disk: Path, klippy, start: Start) -> None:
@@ -370,6 +378,25 @@ async def go_between_disks(files: Filing, disk: Path) -> None:
     assert (files.config / "x.cfg").read_bytes() == SHORT
     assert [one["path"] for one in await files.call("server.files.list")] == ["tree/a.gcode"]
     assert files.left_over() == []
+
+
+async def test_a_move_to_another_disk_that_is_refused_changes_neither_end(
+    klippy, start: Start, small_disk: Path
+) -> None:
+    """A file that another one is mounted on can be read and written, but neither renamed nor replaced."""
+    async with filing(await start(files={"gcodes": str(small_disk), "check_sdcard": False})) as files:
+        pinned, other = files.config / "pinned.cfg", files.config / "other.cfg"
+        for path in (small_disk / "a.gcode", small_disk / "held", pinned, other):
+            path.write_text(path.name)
+        with mounted("--bind", str(small_disk / "held"), over=pinned):
+            for source, dest, named in (
+                ("config/pinned.cfg", "config/other.cfg", "config/pinned.cfg"),  # the source cannot go
+                ("gcodes/a.gcode", "config/pinned.cfg", "config/pinned.cfg"),  # the target cannot come
+            ):
+                error = await files.refused("server.files.move", source=source, dest=dest)
+                assert error["message"] == f"{named} cannot be changed: the system uses it"
+        assert (other.read_text(), (small_disk / "a.gcode").read_text()) == ("other.cfg", "a.gcode")
+        assert [*files.left_over(), *small_disk.glob(".*.part")] == []
 
 
 async def test_there_must_be_room_on_the_disk_of_the_root_that_is_asked_for(

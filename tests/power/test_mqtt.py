@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.config import convert
+from bridge.config.yaml_file import Secret
 from bridge.errors import ConfigError
 from bridge.power.mqtt_presets import MQTT_PRESETS
 from tests.conftest import Running, Start
@@ -125,6 +126,22 @@ async def test_a_plug_switched_by_hand_shows_at_once(start: Start, broker: Mosqu
             "type": "mqtt",
         }
         assert first.json["reason"] is None
+
+
+async def test_what_a_topic_says_publishes_no_secret(start: Start, broker: Mosquitto, mqtt: Ear) -> None:
+    async with await tasmota(broker.port, "tell") as plug:
+        bridge = await start(
+            power={"plug": {"type": "mqtt", "preset": "tasmota", "device": "tell"}},
+            mqtt={"username": Secret("S3cret-User")},
+            http={"api_key": "S3cret-Key"},
+            wait=False,
+        )
+        topic = bridge.topics.power("plug")
+        await mqtt.message(topic, where=lambda m: m.json["state"] == "off")
+        await plug.voice.say(plug.state, "S3cret-User, 23456789 123456789 123456789 123456789 S3cret-Key")
+        told = await mqtt.message(topic, where=lambda m: m.json["state"] == "error")
+    said = "***, 23456789 123456789 123456789 123456789 ***"
+    assert told.json["reason"] == f"it says '{said}', which is neither on nor off"
 
 
 async def test_a_plug_that_does_not_obey_is_in_error_with_the_reason_and_recovers(
