@@ -243,6 +243,17 @@ async def test_nothing_secret_is_on_the_page(patient: Patient, klippy: Simulator
     assert [secret for secret in SECRETS if secret in shown] == []
 
 
+async def test_a_short_secret_that_everybody_can_read_is_one_too(
+    patient: Patient, klippy: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "secrets.yaml").write_text("name: shop\n")
+    await patient.sees()
+    path = tmp_path / "bridge.yaml"
+    path.write_text(f"{path.read_text()}\nzeroconf: {{name: !secret name}}\n")
+    _, out, _ = await command(capsys, "doctor", "-c", path)
+    assert f"can read the secrets in secrets.yaml; chmod 600 {tmp_path}/secrets.yaml" in out
+
+
 async def test_secrets_that_everybody_can_read(
     patient: Patient, klippy: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
