@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -123,3 +124,9 @@ async def files(bridge: Running) -> AsyncIterator[Filing]:
     """A client of files, over HTTP and a WebSocket."""
     async with filing(bridge) as one:
         yield one
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: the collector need not look at it again with every test."""
+    gc.collect()
+    gc.freeze()
