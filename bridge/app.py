@@ -15,7 +15,7 @@ from bridge.auth.tokens import Tokens
 from bridge.auth.users import Users
 from bridge.below import ALONE, Below, Process
 from bridge.companions import Companions
-from bridge.config import Config
+from bridge.config import Config, Discretion
 from bridge.files.shelf import Shelf
 from bridge.folders import Folders
 from bridge.handlers.auth import Auth
@@ -81,7 +81,7 @@ class Bridge:
         process: Process = ALONE,
     ) -> None:
         self.config, self.identity, self.folders, self.process = config, identity, folders, process
-        self.registry = Registry()
+        self.registry, self.discretion = Registry(), Discretion(config)
         self.topics = Topics(identity.name, config.homeassistant.prefix)
         self._disk_side(config, folders)
         self._access_side(config, folders)
@@ -168,7 +168,7 @@ class Bridge:
         self.job_topics = MqttJob(
             self.mqtt, self.topics, self.tracker, self.ledger, self.library, self.outlet.retain_job
         )
-        self.events = MqttEvents(self.mqtt, self.topics, config.confidential)
+        self.events = MqttEvents(self.mqtt, self.topics, self.discretion)
         self.queue_topic = MqttQueue(self.mqtt, self.topics)
         self.news = MqttNews(self.events, self.klippy, self.jobs, self.filament)
         self.health = MqttHealth(
@@ -226,11 +226,13 @@ class Bridge:
             queue=self.job_queue,
             controls=self.controls,
             home=self.home,
+            discretion=self.discretion,
         )
         self.below = Below(self, self.process)
         self.companions = Companions(self, config)
         server = Server(
             config=config,
+            discretion=self.discretion,
             config_name=config_name,
             klippy=self.klippy,
             link=self.klippy_link,

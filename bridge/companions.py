@@ -96,10 +96,10 @@ class Companions:
             snapshots,
             house.tracker,
             settings,
-            self._config.confidential,
+            house.surroundings.discretion,
         )
         self.album.changed.connect(lambda _webcams: self._show_webcams())
-        self.capabilities.append(Webcams(self.album, snapshots, self._config.confidential))
+        self.capabilities.append(Webcams(self.album, snapshots, house.surroundings.discretion))
         self.parts.append(self._webcam_topics)
 
     def _announcements(self, house: House, outgoing: Outgoing) -> None:

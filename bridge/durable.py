@@ -1,8 +1,11 @@
 """Files that are there whole or not at all, also after a power cut."""
 
 import contextlib
+import logging
 import os
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 EVERYBODY = 0o666  # less what the process' umask takes away
 
@@ -26,7 +29,10 @@ def replace(fresh: Path, path: Path) -> None:
     """Put a finished file in its place."""
     sync(fresh)
     fresh.replace(path)
-    sync(path.parent)
+    try:
+        sync(path.parent)
+    except OSError as error:  # the new one is in its place all the same: whoever waits is not told otherwise
+        log.warning("a power cut now may bring the %s of before back: %s", path.name, error)
 
 
 def sync(path: Path) -> None:

@@ -6,10 +6,11 @@ import logging.handlers
 import queue
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from bridge.config import Config, secrets_of
+from bridge.config import Config, Discretion
 from bridge.lifecycle import REMINDER
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -42,7 +43,7 @@ class Log:
         self._handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
         if self._file is not None:
             self._handlers.append(self._file)
-        formatter = Masking(FORMAT, secrets_of(config))
+        formatter = Masking(FORMAT, Discretion(config))
         for handler in self._handlers:
             handler.setFormatter(formatter)
         waiting: queue.Queue[logging.LogRecord] = queue.Queue(MAX_WAITING)
@@ -145,15 +146,27 @@ class _Entry(logging.handlers.QueueHandler):
 
 
 class Masking(logging.Formatter):
-    """Formats a record with every secret of the configuration as `***`."""
+    """Formats a record with every secret as `***`; who says it, by the name of a module, is none."""
 
-    def __init__(self, fmt: str, secrets: Iterable[str]) -> None:
+    def __init__(self, fmt: str, hide: Callable[[str], str]) -> None:
         super().__init__(fmt)
-        self._secrets = sorted(secrets, key=len, reverse=True)
+        self._hide = hide
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; a trace follows on lines of its own."""
-        text = super().format(record)
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        if record.exc_text:  # another formatter's
+            record.exc_text = self._hide(record.exc_text)
+        return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's
+        """The line with what is said in it."""
+        record.message = self._hide(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's
+        """The trace, which may hold what was said."""
+        return self._hide(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - the library's
+        """The lines that led there."""
+        return self._hide(super().formatStack(stack_info))

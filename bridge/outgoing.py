@@ -1,6 +1,7 @@
 """The one HTTP session for everything that the bridge itself asks of others."""
 
 import os
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -9,6 +10,18 @@ from bridge.errors import Busy, TooLarge
 
 CONNECTIONS = 32
 CONNECT = 5.0  # seconds
+# what somebody's failure says where the system has no words for it; the first that fits
+REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (aiohttp.InvalidURL, "its address is none"),
+    (TimeoutError, "it does not answer"),
+    (aiohttp.ServerDisconnectedError, "it hung up"),
+    (ConnectionError, "it hung up"),
+    (aiohttp.ClientPayloadError, "it broke off"),
+    (aiohttp.TooManyRedirects, "it sends us from one address to the next"),
+    (aiohttp.ClientResponseError, "its answer is no HTTP"),
+    (aiohttp.ClientSSLError, "no secure connection comes about"),
+    (ValueError, "what it is asked holds a character that cannot be sent"),
+)
 
 
 class Outgoing:
@@ -43,6 +56,16 @@ class Outgoing:
             self._session = None
 
 
+def is_web_address(url: str) -> bool:
+    """Whether it can be asked: http or https, a host, and a port that is one."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
 async def body_of(answer: aiohttp.ClientResponse, most: int) -> bytes:
     """The whole body, or TooLarge."""
     found = bytearray()
@@ -55,15 +78,7 @@ async def body_of(answer: aiohttp.ClientResponse, most: int) -> bytes:
 
 def reason_of(error: Exception) -> str:
     """Why somebody cannot be reached, without the address, which may hold a secret."""
-    if isinstance(error, aiohttp.InvalidURL):
-        return "its address is none"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "it hung up"
-    if isinstance(error, aiohttp.TooManyRedirects):
-        return "it sends us from one address to the next"
-    if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
-        return "its answer is no HTTP"
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, OSError) and cause.errno:
         return os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or "no such host"
-    return type(error).__name__
+    return next((words for kind, words in REASONS if isinstance(error, kind)), type(error).__name__)

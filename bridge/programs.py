@@ -69,19 +69,9 @@ async def run(
     """
     if outlive is not None:
         return await _let_go_on(words, outlive, typed, patience, say)
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *words,
-            stdin=asyncio.subprocess.DEVNULL if typed is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=folder,
-            env={**os.environ, **PLAIN, **(environment or {})},
-            limit=LONGEST_LINE,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise DeviceFailed(f"{Path(words[0]).name} cannot be started: {error.strerror}") from error
+    process = await _begun(
+        words, folder, {**os.environ, **PLAIN, **(environment or {})}, listens=typed is not None
+    )
     try:
         async with asyncio.timeout(patience):
             return await _followed(process, typed, say)
@@ -90,6 +80,33 @@ async def run(
         raise TimedOut(f"{Path(words[0]).name} did not end within {patience:g} s") from error
     except BaseException:
         await _end(process)
+        raise
+
+
+async def _begun(
+    words: tuple[str, ...], folder: Path | None, environment: dict[str, str], *, listens: bool
+) -> asyncio.subprocess.Process:
+    """Begin a program; not cancelled amid that, as asyncio would wait for whoever holds its pipes then."""
+    beginning = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *words,
+            stdin=asyncio.subprocess.PIPE if listens else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=folder,
+            env=environment,
+            limit=LONGEST_LINE,
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(beginning)
+    except OSError as error:
+        raise DeviceFailed(f"{Path(words[0]).name} cannot be started: {error.strerror}") from error
+    except asyncio.CancelledError:
+        await asyncio.wait((beginning,))
+        if beginning.exception() is None:
+            await _end(beginning.result())
         raise
 
 

@@ -53,9 +53,10 @@ class Surroundings:
         queue: JobQueue,
         controls: Controls,
         home: Discovery,
+        discretion: Discretion,
     ) -> None:
         self._controls, self._home = controls, home
-        self.outgoing, self.discretion = Outgoing(), Discretion(config)
+        self.outgoing, self.discretion = Outgoing(), discretion
         wires = Wires(link, self.outgoing, klippy, cache, commands)
         self.rack = Rack(config.power, wires, tracker, self.discretion)
         self.power = Power(self.rack, klippy, topics)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bridge import durable
 from bridge.mqtt.connection import Incoming
 from bridge.mqtt.link import MqttLink
 from bridge.signals import Signal
@@ -110,9 +111,7 @@ def _recall(path: Path, topic: str) -> dict[str, Any] | None:
 
 
 def _write(path: Path, topic: str, message: dict[str, Any] | None) -> None:
-    temporary = path.with_suffix(".new")
     try:
-        temporary.write_bytes(_encode({"topic": topic, "message": message}))
-        temporary.replace(path)
+        durable.write(path, _encode({"topic": topic, "message": message}))
     except OSError as error:
         log.warning("cannot remember what was published to Home Assistant: %s", error)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import yaml
 
-from bridge.config import Config, Tls, convert, load, masked, parse
+from bridge.config import Config, Discretion, Tls, convert, load, parse
 from bridge.describe.export import configuration
 from bridge.errors import ConfigError
 
@@ -268,11 +268,11 @@ def test_a_value_of_the_environment_is_not_shown(monkeypatch: pytest.MonkeyPatch
 def test_secrets_are_masked_where_the_configuration_is_shown() -> None:
     raw = {"mqtt": {"username": "u", "password": "geheim"}, "http": {"api_key": "geheim"}}
     config = convert(raw, "x")
-    shown = masked(config)
+    shown = Discretion(config).plain(config)
     assert "geheim" not in str(shown)
     assert shown["mqtt"]["password"] == shown["http"]["api_key"] == "***"
     assert shown["mqtt"]["username"] == "u"
-    assert masked(Config())["mqtt"]["password"] is None
+    assert Discretion(Config()).plain(Config())["mqtt"]["password"] is None
 
 
 # -- what is taken

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bridge.config import convert, masked, secrets_of
+from bridge.config import Discretion, convert, secrets_of
 from bridge.klippy.simulator import Simulator
 from bridge.klippy.simulator.printer import RemoteCall
 from bridge.logs import Masking
@@ -229,7 +229,7 @@ def test_what_the_configuration_holds_is_masked_in_every_line_of_the_log() -> No
     config = convert(
         {"mqtt": {"username": "u", "password": BROKER, "tls": {}}, "http": {"api_key": KEY}}, "x"
     )
-    formatter = Masking("%(message)s", secrets_of(config))
+    formatter = Masking("%(message)s", Discretion(config))
     record = logging.makeLogRecord({"msg": f"{BROKER} and {KEY}"})
     assert formatter.format(record) == "*** and ***"
 
@@ -237,7 +237,8 @@ def test_what_the_configuration_holds_is_masked_in_every_line_of_the_log() -> No
 def test_a_login_inside_an_address_and_every_header_are_secrets_too() -> None:
     address = "http://me:s3cret-login@spools.example/api"
     headers = {"X-Auth": "s3cret-header"}
-    shown = masked({"spoolman": {"server": address}, "headers": headers, "url": "http://plain.example/a@b"})
+    options = {"spoolman": {"server": address}, "headers": headers, "url": "http://plain.example/a@b"}
+    shown = Discretion(options).plain(options)
     assert shown == {
         "spoolman": {"server": "http://***@spools.example/api"},
         "headers": {"X-Auth": "***"},

@@ -1,12 +1,13 @@
 """Secrets in the midst of options: in queries, in bodies, and whatever came by `!secret`."""
 
 import logging
+import time
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 
-from bridge.config import convert, hidden, masked, parse, secrets_of
+from bridge.config import Discretion, convert, hidden, parse, secrets_of
 from bridge.config.options import Config
 from bridge.config.yaml_file import Secret
 from bridge.errors import ConfigError
@@ -48,7 +49,7 @@ def house(tmp_path: Path) -> Config:
 
 
 def test_what_the_configuration_shows_holds_no_secret_in_a_query_or_a_body(house: Config) -> None:
-    plain = masked(house)
+    plain = Discretion(house).plain(house)
     assert plain["announcements"]["feeds"] == {"news": "http://feeds.example/x.xml?access_token=***"}
     lamp = plain["power"]["lamp"]
     assert lamp["on_url"] == "http://lamp.example/on?user=me&password=***"
@@ -57,7 +58,7 @@ def test_what_the_configuration_shows_holds_no_secret_in_a_query_or_a_body(house
 
 
 def test_what_came_by_secret_is_shown_nowhere_whatever_it_is(house: Config) -> None:
-    plain = masked(house)
+    plain = Discretion(house).plain(house)
     assert (plain["mqtt"]["host"], plain["mqtt"]["username"]) == ("***", "***")
     assert plain["webcams"]["cameras"]["a"]["stream_url"] == "***"
     assert plain["power"]["lamp"]["off_url"] == "***"
@@ -65,10 +66,10 @@ def test_what_came_by_secret_is_shown_nowhere_whatever_it_is(house: Config) -> N
     assert plain["instance"] == "home"  # what is written in the file itself is shown
 
 
-def test_a_short_text_is_hidden_alone_and_a_long_one_within_others() -> None:
-    known = {"ann", "broker.example"}
-    assert hidden("ann", known) == "***"
-    assert hidden("/home/anna at broker.example", known) == "/home/anna at ***"
+def test_a_short_text_is_hidden_alone_and_a_long_one_within_others(house: Config) -> None:
+    discretion = Discretion(house)
+    assert discretion.plain("ann") == "***"
+    assert discretion.plain("/home/anna at broker.example") == "/home/anna at ***"
 
 
 @pytest.mark.parametrize(
@@ -79,12 +80,81 @@ def test_a_short_text_is_hidden_alone_and_a_long_one_within_others() -> None:
         ("http://cam/x?a=b&X-Amz-Signature=c;d=e", "http://cam/x?a=b&X-Amz-Signature=***;d=e"),
         ("http://me:p@ss@cam/x@y", "http://***@cam/x@y"),
         ('["http://a.example/x", "b@c.example"]', '["http://a.example/x", "b@c.example"]'),
+        ("http://me:p@ss@cam/x?a=b", "http://***@cam/x?a=b"),
+        ("http://me:geh#eim1@cam/x", "http://***@cam/x"),
+        ("http://me:geh?eim1@cam/x", "http://***@cam/x"),
+        ('http://me:geh"eim1@cam/x', "http://***@cam/x"),
+        ("http://me:geh<ei>m1@cam/x", "http://***@cam/x"),
+        ("http://cam/x?a=b?token=c&d=e", "http://cam/x?a=b?token=***&d=e"),
+        ("http://cam/x?apikey=a&userPass=b&x[auth]=c", "http://cam/x?apikey=***&userPass=***&x[auth]=***"),
+        ("http://cam/x?author=a&keyframe=1&monkey=b&pinned=c&passage=d&s", None),
+        ("http://cam/x?Author=a&KEYFRAME=1&hotkey=b&design=c", None),
+        ("error: key=abc", None),
+        ("SET_PIN PIN=caselight VALUE=1", None),
         ("TOKEN=abc", "TOKEN=***"),
+        ('{"password": "cut o', '{"password": "***'),
+        ('{"author": "a", "monkey": "b"}', None),
         ('{"keys": 3, "accessToken" : "abc"}', '{"keys": 3, "accessToken" : "***"}'),
     ],
 )
-def test_what_is_a_secret_in_a_text(text: str, shown: str) -> None:
-    assert hidden(text) == shown
+def test_what_is_a_secret_in_a_text(text: str, shown: str | None) -> None:
+    assert hidden(text) == (text if shown is None else shown)
+    assert Discretion({"url": text})(text) == (text if shown is None else shown)
+
+
+WIDE = 300_000
+HEADS = (
+    "?key", "?" + "key" * 33, "?pin=", "?a=", '"key', '"key"' + " " * 41, '"key":"\\', "://a", "://a:b", "&",
+    "?" + "a" * WIDE, '"key"' + " " * WIDE, "?" + "pin-" * WIDE,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head[:20])
+def test_no_text_keeps_it_busy(head: str) -> None:
+    text = (head * (WIDE // len(head) + 1))[:WIDE]  # what was quadratic took minutes for this
+    begun = time.process_time()
+    hidden(text)
+    assert time.process_time() - begun < 2
+
+
+def test_what_a_g_code_does_with_a_pin_is_no_secret() -> None:
+    config = convert(
+        {
+            "job_queue": {"job_transition_gcode": "PIN=caselight ;TOKEN=x"},
+            "power": {"relay": {"type": "gpio", "pin": "gpiochip0/gpio17"}},
+            "mqtt": {"state": {"objects": {"output_pin light": ["value"], "gcode_button key": ["state"]}}},
+        },
+        "x",
+    )
+    plain = Discretion(config).plain(config)
+    assert plain["job_queue"]["job_transition_gcode"] == "PIN=caselight ;TOKEN=x"
+    assert plain["power"]["relay"]["pin"] == "gpiochip0/gpio17"
+    assert plain["mqtt"]["state"]["objects"]["gcode_button key"] == ["state"]
+    assert secrets_of(config) == set()
+
+
+def test_one_list_of_names_says_what_is_a_secret_wherever_it_stands() -> None:
+    data = {"pwd": "a1", "token": {"a": "x1", "b": ["y1", 7, {"c": "z1"}]}, "on": {"auth": True, "pin": 12}}
+    hides = Discretion({})
+    assert hides.plain(data) == {
+        "pwd": "***",
+        "token": {"a": "***", "b": ["***", "***", {"c": "***"}]},
+        "on": {"auth": True, "pin": "***"},
+    }
+    assert secrets_of({"token": {"a": ["hidden-1"]}, "userPwd": "hidden-2"}) == {"hidden-1", "hidden-2"}
+
+
+def test_a_short_text_that_came_by_secret_garbles_no_log() -> None:
+    raw = {"mqtt": {"username": Secret("mqtt"), "password": Secret("abcd"), "host": Secret("klipper")}}
+    formatter = Masking("%(name)s: %(message)s", Discretion(convert(raw, "x")))
+    record = {"name": "bridge.abcd", "msg": "klipper-bridge speaks mqtt with abcd"}
+    assert (
+        formatter.format(logging.makeLogRecord(record)) == "bridge.abcd: klipper-bridge speaks mqtt with ***"
+    )
+    cached = logging.makeLogRecord({"msg": "it failed", "exc_text": "of another formatter: abcd"})
+    assert formatter.format(cached).endswith("it failed\nof another formatter: ***")
+    waiting = logging.makeLogRecord({"msg": "who?", "stack_info": "call(abcd)"})
+    assert formatter.format(waiting).endswith("who?\ncall(***)")
 
 
 def test_a_mistake_shows_no_secret_of_an_address() -> None:
@@ -96,7 +166,7 @@ def test_a_mistake_shows_no_secret_of_an_address() -> None:
 def test_the_log_knows_every_spelling_of_a_secret(house: Config) -> None:
     password = "pass 'wört/&\"ü"
     config = convert({"mqtt": {"username": "u", "password": password}}, "x")
-    formatter = Masking("%(message)s", secrets_of(config))
+    formatter = Masking("%(message)s", Discretion(config))
     for spelled in (password, quote(password), quote(password, safe=""), quote_plus(password)):
         assert formatter.format(logging.makeLogRecord({"msg": f"<{spelled}>"})) == "<***>"
     known = secrets_of(house)

@@ -1,6 +1,8 @@
 """Other programs: none is left behind by whoever has ceased to wait for it."""
 
 import asyncio
+import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -34,3 +36,25 @@ async def test_what_a_program_has_left_behind_ends_when_nobody_waits_any_more() 
     with pytest.raises(asyncio.CancelledError):
         await task
     await until(lambda: gone(said[0]), patience=3)
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_program_ends_also_when_nobody_waits_for_its_beginning(turns: int, tmp_path: Path) -> None:
+    told = tmp_path / "process"
+    task = asyncio.ensure_future(run("/bin/sh", "-c", f"sleep 60 & echo $! > {told}; wait"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    stand_still(told)
+    task.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.wait((task,))
+    assert task.cancelled()
+    if told.exists():
+        await until(lambda: gone(told.read_text()), patience=3)
+
+
+def stand_still(told: Path) -> None:
+    """Hold up the loop until the program, if there is one yet, has begun another."""
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end and not (told.exists() and told.read_text()):
+        time.sleep(0.005)

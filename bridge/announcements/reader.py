@@ -12,7 +12,7 @@ from bridge.announcements.feeds import parse
 from bridge.config.announcements import Announcements as Settings
 from bridge.errors import BridgeError, ConfigError, DeviceFailed, TimedOut
 from bridge.lifecycle import Nagger
-from bridge.outgoing import Outgoing, body_of, reason_of
+from bridge.outgoing import Outgoing, body_of, is_web_address, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +87,5 @@ class Reader:
 
 
 def _check(url: str, where: str) -> None:
-    try:
-        fits = urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
-    except ValueError:
-        fits = False
-    if not fits:
+    if not is_web_address(url):
         raise ConfigError(f"{where}: expected an address that begins with http:// or https://")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.cli import check, vitals
 from bridge.cli.check import FAILED, Fact, Report
-from bridge.config import Config, load, secrets_of
+from bridge.config import Config, Discretion, hidden, load
 from bridge.errors import BridgeError, ConfigError
 from bridge.host.kernel import Kernel
 from bridge.services.choose import provider
@@ -29,7 +29,7 @@ async def run(path: Path) -> int:
         page.say("config", Fact(str(error), "WRONG"))
         page.say("rest", Fact("data, broker, printer and services are looked at once that is mended", "note"))
         return FAILED
-    page.hide(secrets_of(config))
+    page.hide = Discretion(config)
     for name, look in MACHINE:
         await page.show(name, look(config))
     page.say("config", Fact(f"{path}"))
@@ -44,11 +44,7 @@ class Page:
 
     def __init__(self) -> None:
         self.good = True
-        self._secrets: list[str] = []
-
-    def hide(self, secrets: set[str]) -> None:
-        """Never show these."""
-        self._secrets = sorted(secrets, key=len, reverse=True)
+        self.hide: Callable[[str], str] = hidden
 
     async def show(self, name: str, report: Report) -> None:
         """Each fact on its line; the error that ends them is one, too."""
@@ -63,10 +59,7 @@ class Page:
     def say(self, name: str, fact: Fact) -> None:
         """One line."""
         self.good = self.good and fact.mark != "WRONG"
-        text = fact.text
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        print(f"{fact.mark:<5} {name}: {text}", flush=True)
+        print(f"{fact.mark:<5} {name}: {self.hide(fact.text)}", flush=True)
 
 
 async def services(config: Config) -> Report:

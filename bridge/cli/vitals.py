@@ -53,7 +53,7 @@ async def versions(_config: Config | None = None) -> Report:
 
 async def secrets(path: Path, config: Config) -> Report:
     """Whether others on this machine can read them."""
-    known = secrets_of(config)
+    known = secrets_of(config) | {one for one in config.confidential if one}
     written = known - config.confidential  # what came by `!secret` does not stand in the file itself
     for one, looked_for in ((path, written), (path.with_name("secrets.yaml"), known)):
         if not one.is_file() or not one.stat().st_mode & BY_ANYBODY:

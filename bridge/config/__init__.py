@@ -15,7 +15,7 @@ from bridge.config.options import (
     Stores,
     Tls,
 )
-from bridge.config.secrets import Discretion, hidden, masked, secrets_of
+from bridge.config.secrets import Discretion, hidden, secrets_of
 
 __all__ = [
     "Config",
@@ -34,7 +34,6 @@ __all__ = [
     "convert",
     "hidden",
     "load",
-    "masked",
     "parse",
     "secrets_of",
 ]

@@ -10,7 +10,7 @@ from msgspec import inspect
 
 from bridge.config import maps
 from bridge.config.options import Config
-from bridge.config.secrets import SECRET_KEYS, hidden
+from bridge.config.secrets import hidden, is_secret_option
 from bridge.config.yaml_file import Secret
 from bridge.errors import ConfigError
 
@@ -40,7 +40,7 @@ def explain(message: str, raw: Any) -> str:
 
 def shown(value: Any, option: str = "") -> str:
     """A value for people; a secret as `***`."""
-    if isinstance(value, Secret) or re.sub(r"\W", "", option) in SECRET_KEYS:
+    if isinstance(value, Secret) or is_secret_option(option):
         return "***"
     if value is None or isinstance(value, dict | list):
         return {type(None): "nothing", dict: "options", list: "a list"}[type(value)]

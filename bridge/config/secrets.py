@@ -2,23 +2,43 @@
 
 import json
 import re
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 import msgspec
 
-SECRET_KEYS = frozenset({"password", "sudo_password", "api_key", "token", "secret", "key"})
 HEADERS = "headers"  # an option whose values are all secrets
 SHORTEST_SECRET = 4  # characters; masking shorter ones would garble the log
-LONG = 8  # characters; a shorter text is no secret only because it is a part of another one
+LONG = 8  # characters; a shorter text that only came by `!secret` is no secret within another one
 HIDDEN = "***"
-
-LOGIN_IN_URL = re.compile(r"(?<=://)[^/?#\s\"<>]+(?=@)")
-_NAME = r"[\w.\-\[\]]*(?:pass|pwd|token|secret|key|auth|credential|signature)[\w.\-\[\]]*|pw|sig|pin"
-_IN_QUERY = re.compile(rf"(?i)(?:(?<=[?&;\s])|^)({_NAME})=([^&;#\s\"'<>]+)")
-_IN_JSON = re.compile(rf"(?i)(\"(?:{_NAME})\"\s*:\s*\")((?:[^\"\\]|\\.)+)(?=\")")
 NONE: Final[frozenset[str]] = frozenset()
+
+# What names a secret: these in any place of a name, and those that mean else within a longer word alone.
+_ANYWHERE = "passw|passphrase|pwd|token|secret|api_?key|authkey|accesskey|credential|signature|authorization"
+_ALONE = "pass|passkey|passcode|userpass|loginpas|pw|pin|key|privatekey|sessionkey|auth|sig|bearer|jwt"
+_BEGIN, _END = (
+    f"(?:{edge}|(?<=[a-z])(?=[A-Z]))" for edge in ("(?<![A-Za-z])", "(?![A-Za-z])")
+)  # xKey as x_key
+_SECRET_NAME = re.compile(f"(?i:{_ANYWHERE})|{_BEGIN}(?i:{_ALONE}){_END}")
+_NO_SECRETS = frozenset({"pin"})  # options: of a GPIO chip
+
+# Others choose these texts: no try begins within what another one has looked at, so the time is linear.
+_NAME = r"([\w.\-\[\]]+)"
+_KEY = re.compile(_NAME)
+LOGIN_IN_URL = re.compile(r"(?<=://)(?:[^/?#\s\"<>]+|[^/@\s]+)(?=@)")
+_QUERY = re.compile(rf"(?:(?<=[?&;])|^){_NAME}="), re.compile(r"[^&;#\s\"'<>]+")
+_JSON = re.compile(rf"\"{_NAME}\"\s*:\s*\""), re.compile(r"(?:[^\"\\]|\\.)+", re.DOTALL)
+
+
+def names_secret(name: str) -> bool:
+    """Whether what is called so is a secret: in a query, a body, or another's data."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def is_secret_option(name: str) -> bool:
+    """Whether an option of ours is one by its name."""
+    return name not in _NO_SECRETS and names_secret(name)
 
 
 def secret_fields(value: Any) -> frozenset[str]:
@@ -27,71 +47,110 @@ def secret_fields(value: Any) -> frozenset[str]:
     return found
 
 
-def hidden(text: str, confidential: AbstractSet[str] = NONE) -> str:
+def hidden(text: str, option: str = "") -> str:
     """A text without logins in addresses, without what a query or a body calls a secret."""
-    if text in confidential:
-        return HIDDEN
-    for one in confidential:
-        if len(one) >= LONG:
-            text = text.replace(one, HIDDEN)
     text = LOGIN_IN_URL.sub(HIDDEN, text)
-    text = _IN_QUERY.sub(rf"\1={HIDDEN}", text)
-    return _IN_JSON.sub(rf"\1{HIDDEN}", text)
-
-
-def masked(value: Any, name: str = "", confidential: AbstractSet[str] = NONE) -> Any:
-    """A configuration, or a part of it, as plain data, every secret as `***`."""
-    if isinstance(value, msgspec.Struct):
-        told = getattr(value, "confidential", confidential)
-        return {
-            field: HIDDEN if field in secret_fields(value) else masked(getattr(value, field), field, told)
-            for field in value.__struct_fields__
-        }
-    if isinstance(value, dict):
-        every = name == HEADERS  # which of them are secrets is the user's own affair
-        return {key: HIDDEN if every else masked(item, str(key), confidential) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [masked(item, name, confidential) for item in value]
-    if name in SECRET_KEYS and value is not None:
-        return HIDDEN
-    return hidden(value, confidential) if isinstance(value, str) else value
+    for kind in () if _is_gcode(option) else (_QUERY, _JSON):
+        pieces, shown = [], 0
+        for begin, end in _named(text, *kind):
+            pieces += [text[shown:begin], HIDDEN]
+            shown = end
+        text = "".join([*pieces, text[shown:]])
+    return text
 
 
 def secrets_of(value: object, name: str = "") -> set[str]:
     """Every secret text below a part of the configuration, as it is and as others spell it."""
     if isinstance(value, str):
-        found = {value} if name in SECRET_KEYS or name == HEADERS else _inside(value)
+        found = {value} if name == HEADERS else _inside(value, name)
         return {shown for one in found for shown in _spelled(one) if len(one) >= SHORTEST_SECRET}
     if isinstance(value, dict):
-        below = (secrets_of(item, name if name == HEADERS else str(key)) for key, item in value.items())
+        every = name == HEADERS
+        below = (secrets_of(item, HEADERS if every else _kind(str(key))) for key, item in value.items())
         return set[str]().union(*below)
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return set[str]().union(*(secrets_of(item, name) for item in value))
-    fields = getattr(value, "__struct_fields__", ())
     own = secret_fields(value)
-    named = ((HEADERS if field in own else field, getattr(value, field)) for field in fields)
-    told = secrets_of(list(getattr(value, "confidential", NONE)), HEADERS)
-    return told.union(*(secrets_of(item, name) for name, item in named))
+    named = (
+        (HEADERS if field in own or is_secret_option(field) else field, getattr(value, field))
+        for field in getattr(value, "__struct_fields__", ())
+    )
+    told = {one for one in getattr(value, "confidential", NONE) if len(one) >= LONG}
+    return secrets_of(list(told), HEADERS).union(*(secrets_of(item, name) for name, item in named))
 
 
 class Discretion:
-    """Takes out of a text what a configuration keeps secret, and what calls itself so."""
+    """What a configuration keeps secret, and what calls itself so: taken out of all that is told."""
 
     def __init__(self, config: object) -> None:
+        self._confidential: frozenset[str] = getattr(config, "confidential", NONE)
         self._known = sorted(secrets_of(config), key=len, reverse=True)  # one may be a part of another
+        self._long = [one for one in self._known if len(one) >= LONG]
 
     def __call__(self, text: str) -> str:
-        """The text without them."""
+        """What somebody says, without them."""
         for secret in self._known:
             text = text.replace(secret, HIDDEN)
         return hidden(text)
 
+    def came_by_secret(self, text: str | None) -> bool:
+        """Whether an option's whole text came by `!secret`."""
+        return text in self._confidential
 
-def _inside(text: str) -> set[str]:
+    def plain(self, value: Any, name: str = "") -> Any:
+        """The configuration, or anything that is told on, as plain data, every secret as `***`."""
+        if isinstance(value, msgspec.Struct):
+            own = secret_fields(value)
+            return {
+                field: self.plain(
+                    getattr(value, field), HEADERS if field in own or is_secret_option(field) else field
+                )
+                for field in value.__struct_fields__
+            }
+        if isinstance(value, dict):  # which of the headers are secrets is the user's own affair
+            every = name == HEADERS
+            return {
+                key: self.plain(item, HEADERS if every else _kind(str(key))) for key, item in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [self.plain(item, name) for item in value]
+        if name == HEADERS and value is not None and not isinstance(value, bool):
+            return HIDDEN
+        return self._option(value, name) if isinstance(value, str) else value
+
+    def _option(self, text: str, name: str) -> str:
+        if self.came_by_secret(text):
+            return HIDDEN
+        for secret in self._long:
+            text = text.replace(secret, HIDDEN)
+        return hidden(text, name)
+
+
+def _kind(key: str) -> str:
+    """The name below which all is secret, for one that says so; an object of Klipper's has a blank."""
+    return HEADERS if _KEY.fullmatch(key) and names_secret(key) else key
+
+
+def _is_gcode(option: str) -> bool:
+    """Its parameters look like a query; PIN=caselight is no secret."""
+    return option.endswith("gcode")
+
+
+def _named(text: str, head: re.Pattern[str], value: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """From where to where a text holds what it calls a secret."""
+    end = 0
+    for found in head.finditer(text):
+        if found.start() >= end and names_secret(found[1]) and (what := value.match(text, found.end())):
+            end = what.end()
+            yield what.span()
+
+
+def _inside(text: str, option: str) -> set[str]:
     """Secrets within an address or a body; of a login the password alone, too."""
     logins = LOGIN_IN_URL.findall(text)
     passwords = (login.partition(":")[2] for login in logins)
-    named = (found[1] for pattern in (_IN_QUERY, _IN_JSON) for found in pattern.findall(text))
+    kinds = () if _is_gcode(option) else (_QUERY, _JSON)
+    named = (text[begin:end] for kind in kinds for begin, end in _named(text, *kind))
     return {*logins, *passwords, *named} - {""}
 
 

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from bridge import __version__
 from bridge.clients import SocketTable
-from bridge.config import Config, masked
+from bridge.config import Config, Discretion
 from bridge.errors import BadRequest
 from bridge.klippy.console import Console, ConsoleLine
 from bridge.klippy.printer_link import PrinterLink
@@ -80,6 +80,7 @@ class Server:
         self,
         *,
         config: Config,
+        discretion: Discretion,
         config_name: str,
         klippy: Klippy,
         link: PrinterLink,
@@ -91,7 +92,7 @@ class Server:
         directories: Callable[[], list[str]],
         restart: Callable[[], None],
     ) -> None:
-        self._config, self._config_name = config, config_name
+        self._config, self._config_name, self._discretion = config, config_name, discretion
         self._klippy, self._link = klippy, link
         self._temperatures, self._console, self._sockets = temperatures, console, sockets
         self._components, self._warnings, self._directories = components, warnings, directories
@@ -120,7 +121,7 @@ class Server:
     @rpc("server.config", "GET", access=Access.READ)
     async def config(self, call: Call) -> ServerConfig:
         """The whole configuration, also what was left at its default; secrets are masked."""
-        sections = moonraker_sections(self._config)
+        sections = moonraker_sections(self._config, self._discretion)
         return ServerConfig(
             config=sections, orig=sections, files=[FileSections(self._config_name, list(sections))]
         )
@@ -195,10 +196,10 @@ class Server:
 MOONRAKER_VERSION = f"v0.11.0-klipper-bridge-{__version__}"  # clients compare its first part
 
 
-def moonraker_sections(config: Config) -> dict[str, Any]:
+def moonraker_sections(config: Config, discretion: Discretion) -> dict[str, Any]:
     """Our configuration under the names that Moonraker's clients look for, secrets masked."""
     stores = config.server
-    plain: dict[str, Any] = masked(config)
+    plain: dict[str, Any] = discretion.plain(config)
     http, mqtt = plain["http"], plain["mqtt"]
     return {
         "server": {

@@ -1,12 +1,11 @@
 """server.webcams.*: which cameras there are, for web UIs and apps."""
 
-from collections.abc import Set as AbstractSet
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from bridge.config import hidden, masked
+from bridge.config import Discretion
 from bridge.errors import BridgeError
 from bridge.rpc import Access, Call, Door, Notice, rpc
 from bridge.webcams.album import Album
@@ -46,11 +45,11 @@ class Webcams:
 
     components = ("webcam",)
 
-    def __init__(self, album: Album, snapshots: Snapshots, confidential: AbstractSet[str]) -> None:
+    def __init__(self, album: Album, snapshots: Snapshots, discretion: Discretion) -> None:
         self.changed: Notice[WebcamList] = Notice(
             "notify_webcams_changed", WebcamList, "A camera was added, changed or removed"
         )
-        self._album, self._snapshots, self._confidential = album, snapshots, confidential
+        self._album, self._snapshots, self._discretion = album, snapshots, discretion
         album.changed.connect(lambda webcams: self.changed.emit(WebcamList(webcams)))
 
     @rpc("server.webcams.list", "GET", access=Access.READ)
@@ -129,17 +128,17 @@ class Webcams:
 
     def _shown(self, call: Call, webcam: Webcam) -> Webcam:
         """Browsers need the login of a camera; a broker is no place for it."""
-        return without_secrets(webcam, self._confidential) if call.client.door is Door.MQTT else webcam
+        return without_secrets(webcam, self._discretion) if call.client.door is Door.MQTT else webcam
 
     def _public(self, call: Call, address: str) -> str:
-        return hidden(address, self._confidential) if call.client.door is Door.MQTT else address
+        return str(self._discretion.plain(address)) if call.client.door is Door.MQTT else address
 
 
-def without_secrets(webcam: Webcam, confidential: AbstractSet[str]) -> Webcam:
+def without_secrets(webcam: Webcam, discretion: Discretion) -> Webcam:
     """A camera whose addresses hold no password, token, or what came by `!secret`."""
     return msgspec.structs.replace(
         webcam,
-        stream_url=hidden(webcam.stream_url, confidential),
-        snapshot_url=hidden(webcam.snapshot_url, confidential),
-        extra_data=masked(webcam.extra_data, confidential=confidential),
+        stream_url=discretion.plain(webcam.stream_url),
+        snapshot_url=discretion.plain(webcam.snapshot_url),
+        extra_data=discretion.plain(webcam.extra_data),
     )

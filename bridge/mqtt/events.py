@@ -3,12 +3,11 @@
 import time
 import uuid
 from collections import deque
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
 
-from bridge.config import masked
+from bridge.config import Discretion
 from bridge.mqtt.link import MqttLink
 from bridge.mqtt.payloads import EVENTS, Event, Nothing, event_of
 from bridge.mqtt.topics import Topics
@@ -23,9 +22,9 @@ _encode = msgspec.json.Encoder().encode
 class MqttEvents:
     """Publishes events below event/; keeps them for a moment while the broker is away."""
 
-    def __init__(self, link: MqttLink, topics: Topics, confidential: AbstractSet[str] = frozenset()) -> None:
+    def __init__(self, link: MqttLink, topics: Topics, discretion: Discretion) -> None:
         self.dropped = 0
-        self._link, self._topics, self._confidential = link, topics, confidential
+        self._link, self._topics, self._discretion = link, topics, discretion
         self._boot = uuid.uuid4().hex[:12]
         self._sequence = 0
         self._kept: deque[Event] = deque()
@@ -49,7 +48,7 @@ class MqttEvents:
         elif name is not None and name not in EVENTS:
             params = notification.params
             if name in _WITH_URLS:
-                params = masked(params, confidential=self._confidential)
+                params = self._discretion.plain(params)
             self.tell(name, params[0] if len(params) == 1 else params or Nothing())
 
     def tell(self, name: str, data: Any) -> None:

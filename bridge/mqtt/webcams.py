@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Set as AbstractSet
 
-from bridge.config import hidden
+from bridge.config import Discretion, hidden
 from bridge.config.webcams import Webcams as Settings
 from bridge.errors import BridgeError
 from bridge.jobs.tracker import JobTracker
@@ -30,11 +29,11 @@ class MqttWebcams:
         snapshots: Snapshots,
         tracker: JobTracker,
         settings: Settings,
-        confidential: AbstractSet[str],
+        discretion: Discretion,
     ) -> None:
         self._link, self._topics, self._album = link, topics, album
         self._snapshots, self._tracker, self._settings = snapshots, tracker, settings
-        self._confidential = confidential
+        self._discretion = discretion
         self._turned = asyncio.Event()
         self._nags: dict[str, Nagger] = {}
         self._addresses: dict[str, str] = {}  # retained, by the camera's name
@@ -45,16 +44,34 @@ class MqttWebcams:
     @property
     def shown(self) -> list[Webcam]:
         """The cameras that have something to show over MQTT."""
-        webcams = [one for one in self._album.all if one.enabled and one.snapshot_url]
         if self._settings.homeassistant == "snapshot":
-            return webcams
-        return [one for one in webcams if self.address(one)] if self._settings.homeassistant == "url" else []
+            return self._with_pictures
+        by_address = self._settings.homeassistant == "url"
+        return [one for one in self._with_pictures if self.address(one)] if by_address else []
+
+    @property
+    def _with_pictures(self) -> list[Webcam]:
+        return [one for one in self._album.all if one.enabled and one.snapshot_url]
 
     def address(self, webcam: Webcam) -> str | None:
         """Where Home Assistant finds the picture; None where that is not known, or is a secret."""
-        url = absolute(self._settings.public_url or "", webcam.snapshot_url)
-        secret = "@" in url.split("?")[0] or hidden(url, self._confidential) != url
-        return url if url.startswith(("http://", "https://")) and not secret else None
+        return None if self._keeps(webcam) else self._address(webcam)
+
+    def _address(self, webcam: Webcam) -> str:
+        return absolute(self._settings.public_url or "", webcam.snapshot_url)
+
+    def _keeps(self, webcam: Webcam) -> str:
+        """Why Home Assistant is not told where a picture is; empty where it is. A host alone is no secret."""
+        url = self._address(webcam)
+        if not url.startswith(("http://", "https://")):
+            return "its snapshot_url is relative; name your UI's address as webcams.public_url"
+        public = "" if url == webcam.snapshot_url else self._settings.public_url
+        for option, text in (("snapshot_url", webcam.snapshot_url), ("webcams.public_url", public)):
+            if text and self._discretion.came_by_secret(text):
+                return f"its {option} came by !secret"
+        if "@" in url.split("?")[0] or hidden(url) != url:
+            return "its address holds a login, a token or the like"
+        return ""
 
     async def open(self) -> None:
         """Nothing to acquire."""
@@ -79,6 +96,9 @@ class MqttWebcams:
         """Say where the pictures are, and forget what is gone."""
         if self._settings.homeassistant != "url":
             return
+        for webcam in self._with_pictures:
+            if reason := self._keeps(webcam):
+                self._nag(webcam).warn(f"webcam '{webcam.name}' is not shown in Home Assistant: {reason}")
         known, self._addresses = self._addresses, {one.name: self.address(one) or "" for one in self.shown}
         for name in known.keys() - self._addresses.keys():
             self._link.retained.forsake(self._topics.webcam_url(name))
@@ -93,7 +113,7 @@ class MqttWebcams:
             await asyncio.gather(*(self._show(webcam) for webcam in self.shown))
 
     async def _show(self, webcam: Webcam) -> None:
-        nag = self._nags.setdefault(webcam.uid, Nagger(log))
+        nag = self._nag(webcam)
         try:
             picture, _ = await self._snapshots.fetch(webcam, self._settings.max_bytes)
         except BridgeError as error:
@@ -105,3 +125,6 @@ class MqttWebcams:
             nag.warn(
                 f"webcam '{webcam.name}' shows nothing over MQTT: mqtt.max_payload or the broker takes less"
             )
+
+    def _nag(self, webcam: Webcam) -> Nagger:
+        return self._nags.setdefault(webcam.uid, Nagger(log))

@@ -2,16 +2,16 @@
 
 import base64
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from bridge.config import secrets_of
 from bridge.config.power import HttpSwitch
 from bridge.errors import ConfigError, DeviceFailed, TimedOut
-from bridge.outgoing import Outgoing, body_of, reason_of
+from bridge.outgoing import Outgoing, body_of, is_web_address, reason_of
 from bridge.power.device import Polled
 from bridge.power.http_presets import HTTP_PRESETS, Ask, HttpPreset
 from bridge.power.readings import Reading
@@ -29,7 +29,9 @@ class _Request:
 class HttpPlug(Polled):
     """Asked for its state at an interval, and after each command."""
 
-    def __init__(self, outgoing: Outgoing, settings: HttpSwitch, where: str) -> None:
+    def __init__(
+        self, outgoing: Outgoing, settings: HttpSwitch, where: str, hide: Callable[[str], str]
+    ) -> None:
         super().__init__(settings.poll)
         self._outgoing, self._settings = outgoing, settings
         preset = HTTP_PRESETS.get(settings.preset) or _generic(settings, where)
@@ -44,7 +46,7 @@ class HttpPlug(Polled):
             f"{where}.state_template",
             settings.state_on,
             settings.state_off,
-            secrets_of(settings),
+            hide,
         )
 
     async def read(self) -> bool:
@@ -101,7 +103,7 @@ def _generic(settings: HttpSwitch, where: str) -> HttpPreset:
         url = getattr(settings, option)
         if url is None:
             raise ConfigError(f"{where}.{option}: missing; or name a preset")
-        if urlsplit(url).scheme not in ("http", "https"):
+        if not is_web_address(url):
             raise ConfigError(f"{where}.{option}: expected an address that begins with http:// or https://")
     return HttpPreset(
         status=Ask(str(settings.status_url), verb="GET"),

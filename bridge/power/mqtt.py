@@ -1,6 +1,7 @@
 """A plug on the broker: it is commanded on one topic and tells what it is on another."""
 
 import asyncio
+from collections.abc import Callable
 
 from bridge.config.power import MqttSwitch
 from bridge.errors import BridgeError, DeviceFailed
@@ -15,7 +16,7 @@ from bridge.power.readings import Reading
 class MqttPlug:
     """Pushes and is pushed: nothing is polled."""
 
-    def __init__(self, link: MqttLink, settings: MqttSwitch, where: str) -> None:
+    def __init__(self, link: MqttLink, settings: MqttSwitch, where: str, hide: Callable[[str], str]) -> None:
         self._link, self._settings = link, settings
         preset = MQTT_PRESETS[settings.preset]
         topics = topics_of(settings, where)
@@ -30,6 +31,7 @@ class MqttPlug:
             f"{where}.state_template",
             settings.state_on,
             settings.state_off,
+            hide,
         )
         asked = preset.query_payload if settings.query_payload is None else settings.query_payload
         self._question = asked.encode()
@@ -54,11 +56,11 @@ class MqttPlug:
             await self._ask_first()
             while not self._down.is_set():
                 await self._down.wait()
-            see(None)
             self._is = None
             if self._complaint is not None:
                 complaint, self._complaint = self._complaint, None
                 raise complaint
+            see(None)
 
     async def switch(self, *, on: bool) -> None:
         """Command it, and wait until it confirms."""

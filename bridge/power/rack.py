@@ -65,7 +65,12 @@ class Rack:
         self._crew = Crew()
         self.devices = {
             name: Device(
-                name, one, _link(name, one, wires), partial(_busy, tracker, wires.commands), RETRY(), hide
+                name,
+                one,
+                _link(name, one, wires, hide),
+                partial(_busy, tracker, wires.commands),
+                RETRY(),
+                hide,
             )
             for name, one in settings.items()
             if _is_named(name)
@@ -110,13 +115,13 @@ def _is_named(name: str) -> bool:
     return True
 
 
-def _link(name: str, settings: PowerDevice, wires: Wires) -> Link:
+def _link(name: str, settings: PowerDevice, wires: Wires, hide: Callable[[str], str]) -> Link:
     where = f"power.{name}"
     match settings:
         case MqttSwitch():
-            return MqttPlug(wires.mqtt, settings, where)
+            return MqttPlug(wires.mqtt, settings, where, hide)
         case HttpSwitch():
-            return HttpPlug(wires.outgoing, settings, where)
+            return HttpPlug(wires.outgoing, settings, where, hide)
         case KlipperSwitch():
             return KlipperPlug(wires.klippy, wires.cache, wires.commands, settings, where)
         case GpioSwitch():

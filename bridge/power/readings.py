@@ -1,9 +1,8 @@
 """What a device says of itself as on or off."""
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable
 from typing import Final
 
-from bridge.config.secrets import HIDDEN, NONE
 from bridge.errors import DeviceFailed
 from bridge.template import Template
 
@@ -17,22 +16,22 @@ class Reading:
     """Reads on or off from a message by a template, and two words where the usual ones do not fit."""
 
     def __init__(
-        self, template: str, where: str, on: str | None, off: str | None, secrets: AbstractSet[str] = NONE
+        self, template: str, where: str, on: str | None, off: str | None, hide: Callable[[str], str]
     ) -> None:
         self._template = Template(template, where)
-        self._secrets = sorted((one.lower() for one in secrets), key=len, reverse=True)
+        self._hide = hide
         self._on = ON if on is None else frozenset({on.strip().lower()})
         self._off = OFF if off is None else frozenset({off.strip().lower()})
 
     def of(self, payload: bytes) -> bool | None:
         """True, false, or None for a message that does not tell; DeviceFailed for one that is odd."""
-        text = self._template.render(payload).lower()
-        if text in self._on:
+        text = self._template.render(payload)
+        word = text.lower()
+        if word in self._on:
             return True
-        if text in self._off:
+        if word in self._off:
             return False
-        if text in SILENT:
+        if word in SILENT:
             return None
-        for secret in self._secrets:  # a page may repeat the address that was asked for
-            text = text.replace(secret, HIDDEN)
-        raise DeviceFailed(f"it says '{text[:SHOWN]}', which is neither on nor off")
+        shown = self._hide(text)[:SHOWN]  # a page may repeat the address that was asked for
+        raise DeviceFailed(f"it says '{shown}', which is neither on nor off")

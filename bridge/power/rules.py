@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from bridge.errors import BridgeError, Conflict
 from bridge.jobs.tracker import JobTracker
@@ -13,7 +14,7 @@ from bridge.power.device import Device
 
 log = logging.getLogger(__name__)
 
-FIRST_SIGHT = 5.0  # seconds that Klippy may take to tell whether it prints
+FIRST_SIGHT = 5.0  # seconds that Klippy may take to tell whether it prints, and a device what it is
 RESTART_WITHIN = 30.0  # seconds after switching on in which an error of Klippy's is taken for a missing MCU
 BROKEN = (KlippyState.SHUTDOWN, KlippyState.ERROR)
 
@@ -28,9 +29,11 @@ class Rules:
         commands: Commands,
         tracker: JobTracker,
         crew: Crew,
+        *,
+        first_sight: float = FIRST_SIGHT,
     ) -> None:
         self._devices, self._klippy, self._commands = devices, klippy, commands
-        self._tracker, self._crew = tracker, crew
+        self._tracker, self._crew, self._first_sight = tracker, crew, first_sight
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._due: set[str] = set()  # their time was up while they were locked
         self._state = klippy.info.state
@@ -139,13 +142,9 @@ class Rules:
             log.warning("Klippy was not restarted after %s was switched on: %s", device.name, error)
 
     async def _begin(self, device: Device, *, on: bool) -> None:
-        """Its initial state, as soon as it can be had; never against a print that is under way."""
-        try:
-            async with asyncio.timeout(FIRST_SIGHT):
-                await self._sighted.wait()
-                await device.known()  # what is as it shall be is not switched
-        except TimeoutError:
-            log.debug("Klippy does not tell whether it prints, or %s what it is; no longer", device.name)
+        """Its initial state, unless it has that already; never against a print that is under way."""
+        await self._wait(self._sighted.wait(), "Klippy does not tell whether it prints")
+        await self._wait(device.known(), f"{device.name} does not tell what it is")
         backoff = Backoff()
         while device.state != _word(on):
             try:
@@ -155,6 +154,13 @@ class Rules:
                 return
             except BridgeError:
                 await asyncio.sleep(backoff.pause())  # its link has said why
+
+    async def _wait(self, sight: Coroutine[Any, Any, object], trouble: str) -> None:
+        try:
+            async with asyncio.timeout(self._first_sight):
+                await sight
+        except TimeoutError:
+            log.debug("%s; that is not waited for any longer", trouble)
 
 
 def _word(on: bool) -> str:  # noqa: FBT001 - the value itself

@@ -38,6 +38,7 @@ class ServiceDesk:
         self.found: Signal[list[str]] = Signal("services that can be started and stopped")
         self.provider = provider
         self.states: States = {}
+        self._found: list[str] | None = None  # as it was told last
         self._kernel, self._allowed, self._klipper = kernel, allowed, klipper
         self._klippy_process, self._renew = klippy_process, renew
         self._last_unit = KLIPPER
@@ -84,9 +85,13 @@ class ServiceDesk:
         was, self.states = self.states, known
         if was and (news or gone):
             self.changed.emit({**news, **gone})
-        if was.keys() != known.keys():
-            self.found.emit(self._touchable(known))
+        self._tell_found(self._touchable(known))
         return known
+
+    def _tell_found(self, names: list[str]) -> None:
+        if names != self._found:
+            self._found = names
+            self.found.emit(names)
 
     def _touchable(self, known: States) -> list[str]:
         """Those that can be started and stopped; Klipper's by the name that is its whatever its unit's is."""
@@ -153,7 +158,7 @@ class ServiceDesk:
             except (BridgeError, OSError) as error:
                 self._nag.warn(f"services cannot be looked at: {error}")
                 if not self.states:
-                    self.found.emit([])  # whoever waits for them waits no longer
+                    self._tell_found([])  # whoever waits for them waits no longer
             try:
                 async with asyncio.timeout(self.provider.pace):
                     await self._look.wait()

@@ -1,7 +1,6 @@
 """Spoolman's HTTP API, version 1."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -17,7 +16,7 @@ from bridge.errors import (
     NotFound,
     Unprocessable,
 )
-from bridge.outgoing import Outgoing, body_of, reason_of
+from bridge.outgoing import Outgoing, body_of, is_web_address, reason_of
 
 MOST = 16 * 1024 * 1024  # bytes of an answer: thousands of spools
 REFUSALS: dict[int, type[BridgeError]] = {404: NotFound, 409: Conflict, 422: Unprocessable}
@@ -86,7 +85,6 @@ def _understood(status: int, reason: str, content: bytes) -> "Refusal | Any":
 
 
 def _base(server: str) -> str:
-    parts = urlsplit(server)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not is_web_address(server):
         raise ConfigError("spoolman.server: expected an address such as http://spoolman.local:7912")
     return server.rstrip("/").removesuffix("/api")

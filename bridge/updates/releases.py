@@ -13,8 +13,8 @@ from msgspec import Meta
 
 from bridge.config.updates import Published
 from bridge.decoding import UNREADABLE
-from bridge.errors import DeviceFailed, NotFound, TooManyRequests
-from bridge.outgoing import Outgoing, body_of
+from bridge.errors import ConfigError, DeviceFailed, NotFound, TooManyRequests
+from bridge.outgoing import Outgoing, body_of, is_web_address
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ class Releases:
 
     def __init__(self, outgoing: Outgoing, api: str, token: str | None) -> None:
         self.limit = Limit()
+        if not is_web_address(api):
+            raise ConfigError("updates.api: expected an address such as https://api.github.com")
         self._outgoing, self._api, self._token = outgoing, api.rstrip("/"), token
         self._known: dict[str, tuple[str, bytes]] = {}  # address -> its mark and answer
         self._rests_until = 0.0

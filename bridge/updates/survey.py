@@ -78,7 +78,7 @@ async def _local(git: Git, settings: GitRepo, found: Survey, options: dict[str, 
     if not address:
         faults.append(f"the remote '{remote}' has no address")
     elif settings.origin is not None and not same_address(address, settings.origin):
-        faults.append(f"the remote is {_plain(address)}, not {_plain(settings.origin)}")
+        faults.append(f"the remote is {hidden(address)}, not {hidden(settings.origin)}")
     if not branch and settings.pinned_commit is None:
         faults.append("no branch is checked out (detached HEAD)")
     elif branch and settings.branch is not None and branch != settings.branch:
@@ -155,10 +155,6 @@ async def _newest_tag(git: Git, head: str, *, beta: bool) -> str | None:
         if beta or not _PRERELEASE.search(name):
             return await git.commit(f"refs/tags/{name}")
     return None
-
-
-def _plain(address: str) -> str:
-    return hidden(address)
 
 
 def owner_and_name(address: str, path: Path) -> tuple[str, str]:

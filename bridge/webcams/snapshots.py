@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bridge.config.webcams import Webcams as Settings
-from bridge.errors import DeviceFailed, NotFound, TimedOut
-from bridge.outgoing import Outgoing, body_of, reason_of
+from bridge.errors import ConfigError, DeviceFailed, NotFound, TimedOut
+from bridge.outgoing import Outgoing, body_of, is_web_address, reason_of
 from bridge.webcams.webcam import Webcam, absolute
 
 
@@ -15,6 +15,10 @@ class Snapshots:
 
     def __init__(self, outgoing: Outgoing, settings: Settings) -> None:
         self._outgoing, self._settings = outgoing, settings
+        for option in ("base_url", "public_url"):
+            url = getattr(settings, option)
+            if url and not is_web_address(url):
+                raise ConfigError(f"webcams.{option}: expected an address such as http://printer.local")
 
     def address(self, url: str) -> str:
         """An address of a camera as this machine reaches it."""

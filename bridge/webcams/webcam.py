@@ -24,6 +24,7 @@ LEGACY: Mapping[str, str] = {
     "aspectRatio": "aspect_ratio",
     "extraData": "extra_data",
 }
+MOST_EXTRA = 10_000  # bytes, as JSON
 _KEPT = {name: legacy for legacy, name in LEGACY.items()}
 _CONFIGURED = uuid.UUID("6f1c7a52-9d0e-4c0c-8a57-3f7a6f0f2f51")  # makes the ids of configured cameras
 
@@ -67,6 +68,8 @@ def checked(webcam: Webcam) -> Webcam:
         raise BadParams("Argument 'name': a name has no control characters")
     for field in ("stream_url", "snapshot_url"):
         _check_address(field, getattr(webcam, field))
+    if len(msgspec.json.encode(webcam.extra_data)) > MOST_EXTRA:
+        raise BadParams(f"Argument 'extra_data': larger than {MOST_EXTRA} bytes")
     if not webcam.stream_url and not webcam.snapshot_url:
         raise BadParams("Argument 'stream_url': a camera has the address of a stream or of a picture")
     return webcam

@@ -37,6 +37,7 @@ class Strips:
         self._rows: dict[str, int] = {}
         self._news = asyncio.Event()
         self._unkept: set[str] = set()
+        self._ends = False
         self._nag = Nagger(log)
         for strip in self.all.values():
             if strip.settings.restore:
@@ -67,13 +68,13 @@ class Strips:
         async with asyncio.TaskGroup() as group:
             for strip in self.all.values():
                 group.create_task(strip.run())
+            keeping = group.create_task(self._keep_news())
             try:
-                while True:
-                    await self._news.wait()
-                    self._news.clear()
-                    await self._keep_all()
+                await asyncio.shield(keeping)  # what is half written when the bridge ends is finished
             finally:
-                await self._keep_all()
+                self._ends = True
+                self._news.set()
+                await keeping
 
     async def close(self) -> None:
         """What they are stays with them."""
@@ -83,14 +84,13 @@ class Strips:
             self._unkept.add(strip.name)
             self._news.set()
 
-    async def _keep_all(self) -> None:
-        while self._unkept:
-            name = self._unkept.pop()
-            try:
-                await self._keep(self.all[name])
-            except asyncio.CancelledError:  # the bridge ends: it is written before that
-                self._unkept.add(name)
-                raise
+    async def _keep_news(self) -> None:
+        """Write down what changes, to the last before the bridge ends."""
+        while self._unkept or not self._ends:
+            await self._news.wait()
+            self._news.clear()
+            while self._unkept:
+                await self._keep(self.all[self._unkept.pop()])
 
     async def _keep(self, strip: Strip) -> None:
         if strip.state is None or not strip.begun:

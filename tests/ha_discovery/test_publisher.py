@@ -1,6 +1,7 @@
 """When discovery is published, again, withdrawn, and remembered."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,17 @@ async def test_a_damaged_memory_is_no_memory(
     assert components(await mqtt.message(config_topic(bridge)))
     await until(lambda: b'"uniq_id"' in memory.read_bytes())
     assert json.loads(memory.read_bytes())["topic"] == config_topic(bridge)
+
+
+async def test_what_was_published_is_on_the_disk_before_it_counts(
+    start: Start, fake: FakeKlippy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda one: synced.append(Path(f"/proc/self/fd/{one}").readlink().name))
+    await start()
+    memory = tmp_path / "data" / "bridge" / "discovery.json"
+    await until(memory.exists)
+    assert f"{memory.name}.new" in synced
 
 
 @pytest.mark.torture

@@ -5,18 +5,21 @@ import contextlib
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+import aiohttp
 import pytest
+from aiohttp import web
 
-from bridge.config import convert, masked
+from bridge.config import Discretion, convert
+from bridge.config.yaml_file import Secret
 from bridge.errors import ConfigError
-from bridge.outgoing import Outgoing
+from bridge.outgoing import Outgoing, reason_of
 from bridge.power.http import HttpPlug
 from bridge.power.http_presets import HTTP_PRESETS
 from tests.conftest import Running, Start
 from tests.power import vendors
 from tests.power.calls import Refused, power, switch
 from tests.power.vendors import PASSWORD, TOKEN, USER, Vendor, vendor
-from tests.wire import Ear, until
+from tests.wire import HOST, Ear, until
 
 ANSWERS = {
     "tasmota": vendors.tasmota,
@@ -91,7 +94,7 @@ ADDRESSES = {
 def asked_at(preset: str, **options: str) -> str:
     plug = {"type": "http", "preset": preset, "address": "h", "device": "d 1", "token": "t", **options}
     (made,) = convert({"power": {"plug": plug}}, "x").power.values()
-    return HttpPlug(Outgoing(), made, "power.plug")._status.url
+    return HttpPlug(Outgoing(), made, "power.plug", str)._status.url
 
 
 @pytest.mark.parametrize("preset", HTTP_PRESETS)
@@ -172,7 +175,7 @@ async def in_error(bridge: Running, mqtt: Ear) -> str:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (vendors.repeating, "it says 'no such page"),
+        (vendors.repeating, "it says 'No such page"),
         (vendors.circling, "127.0.0.1 cannot be reached: it sends us from one address to the next"),
         (None, "127.0.0.1 cannot be reached: its answer is no HTTP"),
     ],
@@ -188,6 +191,52 @@ async def test_what_a_plug_answers_publishes_no_secret(
     said = "\n".join(r.getMessage() for r in caplog.records)  # before the log masks what it knows
     assert reason in told
     assert [secret for secret in SECRETS if secret in told + said] == []
+
+
+async def test_the_whole_configuration_s_secrets_are_hidden_before_a_page_is_cut(start: Start) -> None:
+    secret = "Wh0le-Conf/Secret-" * 2
+    page = "no such page: 23456789 123456789 " + secret
+
+    def telling(*_: object) -> None:
+        raise web.HTTPOk(text=page)
+
+    async with vendor(telling) as found:
+        url = f"http://127.0.0.1:{found.port}/"
+        plug = {"type": "http", "on_url": url, "off_url": url, "status_url": url, "poll": 30}
+        bridge = await start(power={"plug": plug}, mqtt={"username": Secret(secret)}, wait=False)
+        device = bridge.bridge.surroundings.rack.get("plug")
+        await until(lambda: device.reason)
+    assert device.reason == "it says 'no such page: 23456789 123456789 ***', which is neither on nor off"
+
+
+async def test_an_answer_that_breaks_off_is_told_so(start: Start) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+        writer.close()
+
+    async with await asyncio.start_server(serve, HOST, 0) as server:
+        address = f"{HOST}:{server.sockets[0].getsockname()[1]}"
+        plug = {"type": "http", "preset": "tasmota", "address": address, "poll": 30}
+        bridge = await start(power={"plug": plug}, wait=False)
+        device = bridge.bridge.surroundings.rack.get("plug")
+        await until(lambda: device.reason)
+    assert device.reason == f"{HOST} cannot be reached: it broke off"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (aiohttp.ConnectionTimeoutError("http://me:s3cret@h"), "it does not answer"),
+        (aiohttp.ClientPayloadError("s3cret"), "it broke off"),
+        (ValueError("s3cret in a header"), "what it is asked holds a character that cannot be sent"),
+        (aiohttp.InvalidURL("http://s3cret:x"), "its address is none"),
+        (aiohttp.ClientConnectionResetError("s3cret"), "it hung up"),
+        (ConnectionRefusedError(111, "s3cret"), "Connection refused"),
+    ],
+)
+def test_each_failure_has_its_words(error: Exception, words: str) -> None:
+    assert reason_of(error) == words
 
 
 @pytest.mark.torture
@@ -219,6 +268,10 @@ async def test_a_plug_that_is_not_there_keeps_nobody_from_starting(start: Start)
             {"on_url": "x", "off_url": "x", "status_url": "x"},
             "power.plug.on_url: expected an address that begins with http",
         ),
+        (
+            {"on_url": "http://a/", "off_url": "http://[::1", "status_url": "http://a/"},
+            "power.plug.off_url: expected an address that begins with http",
+        ),
         ({"preset": "tasmota"}, "power.plug.address: missing; name the host of the plug or hub"),
         ({"preset": "hue", "address": "a", "device": "3"}, "power.plug.token: missing; hue needs it"),
         (
@@ -244,4 +297,5 @@ def test_passwords_and_tokens_are_masked_where_the_configuration_is_shown() -> N
         "token": "geheim",
         "headers": {"Authorization": "geheim"},
     }
-    assert "geheim" not in str(masked(convert({"power": {"plug": plug}}, "x")))
+    config = convert({"power": {"plug": plug}}, "x")
+    assert "geheim" not in str(Discretion(config).plain(config))

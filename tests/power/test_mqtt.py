@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from bridge.config import convert
+from bridge.config.yaml_file import Secret
 from bridge.errors import ConfigError
 from bridge.power.mqtt_presets import MQTT_PRESETS
 from tests.conftest import Running, Start
@@ -126,6 +128,22 @@ async def test_a_plug_switched_by_hand_shows_at_once(start: Start, broker: Mosqu
         assert first.json["reason"] is None
 
 
+async def test_what_a_topic_says_publishes_no_secret(start: Start, broker: Mosquitto, mqtt: Ear) -> None:
+    async with await tasmota(broker.port, "tell") as plug:
+        bridge = await start(
+            power={"plug": {"type": "mqtt", "preset": "tasmota", "device": "tell"}},
+            mqtt={"username": Secret("S3cret-User")},
+            http={"api_key": "S3cret-Key"},
+            wait=False,
+        )
+        topic = bridge.topics.power("plug")
+        await mqtt.message(topic, where=lambda m: m.json["state"] == "off")
+        await plug.voice.say(plug.state, "S3cret-User, 23456789 123456789 123456789 123456789 S3cret-Key")
+        told = await mqtt.message(topic, where=lambda m: m.json["state"] == "error")
+    said = "***, 23456789 123456789 123456789 123456789 ***"
+    assert told.json["reason"] == f"it says '{said}', which is neither on nor off"
+
+
 async def test_a_plug_that_does_not_obey_is_in_error_with_the_reason_and_recovers(
     start: Start, broker: Mosquitto, mqtt: Ear
 ) -> None:
@@ -223,6 +241,30 @@ async def test_what_is_neither_on_nor_off_is_an_error(start: Start, broker: Mosq
     await mqtt.say("odd/state", "banana")
     told = await mqtt.message(bridge.topics.power("plug"), where=lambda m: m.json["state"] == "error")
     assert told.json["reason"] == "it says 'banana', which is neither on nor off"
+
+
+async def test_an_odd_state_that_comes_again_and_again_is_told_once(
+    start: Start, broker: Mosquitto, mqtt: Ear, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="bridge.power.device")
+    bridge = await start(
+        power={"plug": {"type": "mqtt", "command_topic": "odd/set", "state_topic": "odd/state"}}, wait=False
+    )
+    await until(lambda: bridge.bridge.mqtt.up)
+    device, states = bridge.bridge.surroundings.rack.get("plug"), []
+    device.changed.connect(lambda one: states.append(one.state))
+    device._backoff.first = device._backoff.last = 0.01
+    link: Any = device._link
+    for _ in range(3):
+        link._heard.clear()
+        await mqtt.say("odd/state", "banana")
+        await until(lambda: link._heard.is_set() and link._complaint is None)  # it was dealt with
+    assert states == ["error"]
+    assert [one.getMessage() for one in caplog.records if "device plug" in one.getMessage()] == [
+        "the power device plug: it says 'banana', which is neither on nor off"
+    ]
+    await mqtt.say("odd/state", "ON")
+    await until(lambda: device.state == "on")
 
 
 @pytest.mark.parametrize(

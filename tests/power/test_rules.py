@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bridge.config.power import MqttSwitch
 from bridge.klippy.simulator import Simulator, write_sample
 from bridge.klippy.simulator.life import Timing
+from bridge.lifecycle import Backoff, Crew
+from bridge.power.device import Device, See
+from bridge.power.rules import Rules
 from tests.conftest import Running, Start
 from tests.filing import Filing, filing
 from tests.power.calls import call, switch
@@ -211,6 +215,56 @@ async def test_what_is_in_its_initial_state_already_is_left_alone(
     await until(lambda: plug(bridge).state == "on")
     assert bridge.bridge.surroundings.rack.rules._timers == {}
     assert not [m for m in mqtt.heard if m.topic == "rules/plug"]
+
+
+class Slow:
+    """A plug that is on, and tells so when it is let."""
+
+    tells = True
+
+    def __init__(self) -> None:
+        self.may_tell = asyncio.Event()
+        self.orders: list[bool] = []
+        self.see: See = lambda _on: None
+
+    async def watch(self, see: See) -> None:
+        self.see = see
+        await self.may_tell.wait()
+        see(True)
+        await asyncio.Event().wait()
+
+    async def switch(self, *, on: bool) -> None:
+        self.orders.append(on)
+        self.see(on)
+
+
+@pytest.mark.parametrize("tells_at_last", [True, False])
+async def test_a_plug_is_waited_for_also_behind_a_klippy_that_tells_nothing(
+    tells_at_last: bool, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="bridge.power.rules")
+    bridge = (await start(wait=False)).bridge
+    link, crew = Slow(), Crew()
+    settings = MqttSwitch(command_topic="unused", initial_state="on", timer=60)
+    device = Device("plug", settings, link, lambda: False, Backoff(), str)
+    first_sight = 1.0 if tells_at_last else 0.05
+    rules = Rules(
+        {"plug": device}, bridge.klippy, bridge.commands, bridge.tracker, crew, first_sight=first_sight
+    )
+    crew.begin_with(device.run())
+    rules.begin()
+    running = asyncio.ensure_future(crew.run())
+    try:
+        await until(lambda: "Klippy does not tell whether it prints" in caplog.text)
+        if tells_at_last:
+            link.may_tell.set()
+        await until(lambda: device.state == "on")
+        assert list(rules._timers) == ([] if tells_at_last else ["plug"])
+        assert link.orders == ([] if tells_at_last else [True])
+    finally:
+        rules.close()
+        running.cancel()
+        await asyncio.wait([running])
 
 
 async def test_the_initial_state_never_cuts_a_print_that_is_under_way(

@@ -444,6 +444,33 @@ async def test_klippers_service_is_the_one_of_its_process_if_that_is_klippy(tmp_
     assert stopped.klipper == "klipper-2"  # it can be started again
 
 
+async def test_klippers_service_goes_by_its_own_name_as_soon_as_klippy_is_there(
+    tmp_path: Path, machine: Machine
+) -> None:
+    (machine.state / "klipper").unlink()
+    machine.service("klipper-1")
+    folder, processes = tmp_path / "proc/77", [None, 77]
+    folder.mkdir(parents=True)
+    (folder / "cmdline").write_text("python\0klippy.py\0")
+    (folder / "cgroup").write_text("0::/system.slice/klipper-1.service\n")
+    kernel = Kernel(tmp_path)
+    desk = ServiceDesk(
+        provider(Settings(provider="systemd"), kernel, Rights(None)),
+        kernel,
+        allowed=["klipper-1", "crowsnest"],
+        klipper=None,
+        klippy_process=lambda: processes[0],
+        renew=lambda: None,
+    )
+    told: list[list[str]] = []
+    desk.found.connect(told.append)
+    await desk.look()
+    processes.pop(0)
+    await desk.look()
+    await desk.look()
+    assert told == [["klipper-1", "crowsnest"], ["klipper", "crowsnest"]]
+
+
 def test_the_provider_is_the_one_that_is_there(tmp_path: Path, machine: Machine) -> None:
     def chosen(**options: Any) -> str:
         return provider(Settings(**options), Kernel(tmp_path), Rights(None)).name

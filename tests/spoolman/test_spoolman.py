@@ -259,6 +259,7 @@ async def test_without_spoolman_its_methods_say_what_to_do(klippy: Simulator, st
             await call(bridge, f"server.spoolman.{method}")
 
 
-async def test_an_address_that_is_none_is_told(start: Start) -> None:
+@pytest.mark.parametrize("server", ["spoolman:7912", "http://[::1", "http://h:99999"])
+async def test_an_address_that_is_none_is_told(server: str, start: Start) -> None:
     with pytest.raises(ConfigError, match=r"spoolman.server: expected an address such as http"):
-        await start(spoolman={"server": "spoolman.local"})
+        await start(spoolman={"server": server})

@@ -412,6 +412,12 @@ def test_a_mistake_in_the_configuration_names_its_path(tmp_path: Path) -> None:
             build(convert(raw, "test.yaml"), config_name="test.yaml", restart=lambda: None)
 
 
+def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
+    raw = {"instance": "x", "data": str(tmp_path), "updates": {"api": "http://[::1"}}
+    with pytest.raises(ConfigError, match=r"updates\.api: expected an address such as https"):
+        build(convert(raw, "test.yaml"), config_name="test.yaml", restart=lambda: None)
+
+
 async def test_a_disk_that_takes_its_time_keeps_nobody_else_waiting(
     start: Start, host: ReleaseHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

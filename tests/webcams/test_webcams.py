@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bridge.config.yaml_file import Secret
 from bridge.errors import ConfigError
 from bridge.klippy.simulator import Simulator, write_sample
 from tests.conftest import Running, Start
@@ -94,6 +95,7 @@ async def test_a_camera_comes_in_a_query_string_as_well(start: Start) -> None:
         ({"name": "a"}, "Missing argument 'stream_url'"),
         ({"name": "a\nb", "stream_url": "/x"}, "no control characters"),
         ({"name": "a", "stream_url": "javascript:alert(1)"}, "expected an address"),
+        ({"name": "a", "stream_url": "/x", "extra_data": {"a": "x" * 10_000}}, "larger than 10000 bytes"),
         ({"name": "a", "stream_url": "file:///etc/passwd"}, "expected an address"),
         ({"name": "a", "stream_url": "/x", "rotation": 45}, "rotation"),
         ({"name": "a", "stream_url": "/x", "aspect_ratio": "wide"}, "aspect_ratio"),
@@ -240,14 +242,56 @@ async def test_the_login_of_a_camera_reaches_browsers_and_never_the_broker(
 
 
 @pytest.mark.parametrize(
-    ("cameras", "message"),
+    ("webcams", "message"),
     [
-        ({"a": {}}, "webcams.cameras.a.stream_url: a camera has the address of a stream or of a picture"),
-        ({"a": {"stream_url": "ftp://x"}}, "webcams.cameras.a.stream_url: expected an address"),
+        (
+            {"cameras": {"a": {}}},
+            "webcams.cameras.a.stream_url: a camera has the address of a stream or of a picture",
+        ),
+        ({"cameras": {"a": {"stream_url": "ftp://x"}}}, "webcams.cameras.a.stream_url: expected an address"),
+        (
+            {"cameras": {"a": {"stream_url": "/x", "extra_data": {"a": "x" * 4000, "b": ["x" * 3000] * 2}}}},
+            "webcams.cameras.a.extra_data: larger than 10000 bytes",
+        ),
+        ({"base_url": "http://[::1"}, "webcams.base_url: expected an address such as http"),
+        ({"public_url": "printer.local"}, "webcams.public_url: expected an address such as http"),
     ],
 )
 async def test_a_mistake_in_the_configuration_names_its_path(
-    cameras: Any, message: str, start: Start
+    webcams: Any, message: str, start: Start
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        await start(webcams={"cameras": cameras})
+        await start(webcams=webcams)
+
+
+async def test_only_a_camera_s_own_secrets_keep_it_from_home_assistant(
+    start: Start, mqtt: Ear, caplog: pytest.LogCaptureFixture
+) -> None:
+    cameras = {
+        "frames": {"snapshot_url": "/webcam/?action=snapshot&keyframe=1"},
+        "own": {"snapshot_url": Secret("http://camera.example/4711")},
+        "login": {"snapshot_url": "http://me:s3cret@camera/x.jpg"},
+    }
+    bridge = await start(
+        mqtt={"host": Secret("127.0.0.1")},
+        webcams={"homeassistant": "url", "public_url": "http://127.0.0.1", "cameras": cameras},
+        wait=False,
+    )
+    found = await entities(bridge, mqtt, "Frames camera")
+    assert {"Own camera", "Login camera"}.isdisjoint(found)
+    told = await mqtt.message(bridge.topics.webcam_url("frames"))
+    assert told.payload == b"http://127.0.0.1/webcam/?action=snapshot&keyframe=1"
+    await call(bridge, "server.webcams.post_item", name="b", stream_url="/b")  # all is told anew
+    said = sorted(r.getMessage() for r in caplog.records if "not shown in Home Assistant" in r.getMessage())
+    assert said == [
+        "webcam 'login' is not shown in Home Assistant: its address holds a login, a token or the like",
+        "webcam 'own' is not shown in Home Assistant: its snapshot_url came by !secret",
+    ]
+
+
+async def test_a_camera_without_an_address_for_others_is_told(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    await start(webcams={"homeassistant": "url", "cameras": {"bed": RELATIVE}}, wait=False)
+    await until(lambda: "'bed' is not shown in Home Assistant: its snapshot_url is relative" in caplog.text)
+    assert "webcams.public_url" in caplog.text

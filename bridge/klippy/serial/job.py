@@ -3,7 +3,8 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class Job:
         self._done: Done = lambda _order, _complaint: None  # of the lines of this print
         self._ahead: deque[Piece] = deque()  # lines that stand for one line of the file
         self._running = self._by_firmware = False  # whether lines go out; whether the printer itself pauses
-        self._finishing = False
+        self._finishing = self._is_held = False
         self._still_due = 0  # lines that were under way when the printer paused by itself
         self._after_pause: list[bytes] = []
         self._before_resume: list[bytes] = []
@@ -55,6 +56,16 @@ class Job:
         return self._by_firmware
 
     # -- what can be done with it
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the file's lines back: none of them stands between those of a script."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+            self._printer.sender.pump()
 
     async def begin(self, name: str) -> None:
         """Print a file of the gcodes folder."""
@@ -164,7 +175,7 @@ class Job:
     def _next(self) -> Order | None:
         """The next line for the printer."""
         feed = self._feed
-        while self._running and feed is not None:
+        while self._running and not self._is_held and feed is not None:
             piece = self._ahead.popleft() if self._ahead else feed.take()
             if piece is None:
                 return self._last(feed) if feed.dry else None

@@ -69,7 +69,7 @@ class Printer:
             clock=clock,
         )
         self._polled, self._factors_asked = 0.0, clock()
-        self._polling = 0  # questions that are not answered yet
+        self._unanswered = 0  # of its own questions
         self._restarting = self._leaving = False
         self._timer: asyncio.TimerHandle | None = None
         self._hears: dict[Kind, Callable[[Reply], None]] = {
@@ -77,7 +77,8 @@ class Printer:
             Kind.RESEND: self._resend,
             Kind.BUSY: self._busy,
             Kind.WAIT: lambda _: self.sender.waits(),
-            Kind.START: lambda _: self._started(),
+            Kind.START: lambda _: self._begins_anew("the printer has restarted by itself"),
+            Kind.LOSS: lambda _: self._begins_anew("Klipper has lost its MCU, or ends"),
             Kind.HALT: lambda reply: self.halt(reply.text),
             Kind.ERROR: self._error,
             Kind.FAULTY: lambda reply: log.debug("a line was damaged: %s", reply.text),
@@ -192,10 +193,10 @@ class Printer:
         reply = understood(line)
         self._hears[reply.kind](reply)
 
-    def _started(self) -> None:
-        """It has just booted: nothing of what was known of it is true any more."""
+    def _begins_anew(self, reason: str) -> None:
+        """Nothing of what was known of it is true any more."""
         if not self._restarting:
-            self._broken("the printer has restarted by itself")
+            self._broken(reason)
 
     def _ok(self, reply: Reply) -> None:
         if reply.text:
@@ -249,7 +250,7 @@ class Printer:
         if self.state == "disconnected":  # it was given up for its silence
             return
         self._timer = asyncio.get_running_loop().call_later(pause, self._beat)
-        if self.state == "ready" and not self._polling:
+        if self.state == "ready" and not self._unanswered:
             self._poll(self._clock())
 
     def _poll(self, now: float) -> None:
@@ -263,8 +264,8 @@ class Printer:
                 self._ask(question)
 
     def _ask(self, question: bytes) -> None:
-        self._polling += 1
+        self._unanswered += 1
         self.sender.order(Order(question, self._answered, quiet=True))
 
     def _answered(self, _order: Order, _complaint: str | None) -> None:
-        self._polling -= 1
+        self._unanswered -= 1

@@ -13,6 +13,7 @@ class Kind(Enum):
     BUSY = "busy"  # still at work on a line
     WAIT = "wait"  # idle, and expecting lines
     START = "start"  # it has just booted
+    LOSS = "loss"  # Klipper, which is between, has no printer any more
     HALT = "halt"  # it has stopped for good
     ERROR = "error"  # a line failed
     FAULTY = "faulty"  # a line came damaged; a request to resend follows
@@ -56,10 +57,8 @@ _FAULTS = (
 _TABLE: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     (Kind.WAIT, re.compile(r"()wait$")),
     (Kind.BUSY, re.compile(r"(?:echo:\s*)?busy:\s*(.*)")),
-    (
-        Kind.START,
-        re.compile(r"()(?:start$|Marlin \d[\d.]*$|RepRapFirmware .*is up|// Klipper state: Disconnect$)"),
-    ),
+    (Kind.START, re.compile(r"()(?:start$|Marlin \d[\d.]*$|RepRapFirmware .*is up)")),
+    (Kind.LOSS, re.compile(r"()// Klipper state: Disconnect$")),
     (Kind.HALT, re.compile(rf"(?:Error:\s*!!|Error:|!!|//)\s*(.*(?:{'|'.join(_HALTS)}).*)", re.IGNORECASE)),
     (Kind.FAULTY, re.compile(rf"Error:\s*(.*(?:{'|'.join(_FAULTS)}).*)", re.IGNORECASE)),
     (Kind.ERROR, re.compile(r"(?:Error:|!!)\s*(.*)", re.IGNORECASE)),

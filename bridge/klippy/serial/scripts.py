@@ -1,11 +1,13 @@
 """Scripts: line by line, what is for the host done here, what is for the printer sent to it."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 from bridge.errors import KlippyError
 from bridge.klippy.serial.job import Job
 from bridge.klippy.serial.lines import commands
 from bridge.klippy.serial.printer import Printer
+from bridge.klippy.serial.sender import PROBE
 from bridge.klippy.serial.words import HELP, TRANSLATIONS, Params, name_of
 
 MOVES = (b"G28", b"G29", b"G92", b"G0 ", b"G1 ")
@@ -40,13 +42,18 @@ class Scripts:
         lines = commands(text)
         if len(lines) == 1 and await self._at_once(lines[0]):
             return
+        whole = len(lines) > 1 or any(_word(line) in self._states for line in lines)
         async with self._job.gate:
-            moved = False
-            for line in lines:
-                await self._line(line)
-                moved = moved or line[:3].upper() in MOVES
-            if moved and not self._job.active:
-                await self._printer.tell(b"M114", quiet=True)
+            with self._job.held() if whole else nullcontext():
+                await self._lines(lines)
+
+    async def _lines(self, lines: list[bytes]) -> None:
+        moved = False
+        for line in lines:
+            await self._line(line)
+            moved = moved or line[:3].upper() in MOVES
+        if moved and not self._job.active:
+            await self._printer.tell(b"M114", quiet=True)
 
     async def _at_once(self, line: bytes) -> bool:
         """What waits for nobody: the printer may be the one who waits."""
@@ -82,6 +89,8 @@ class Scripts:
             await self._printer.tell(line)
 
     async def _save(self, line: bytes) -> None:
+        if self._job.active:  # lines of the file that are under way belong to the state
+            await self._printer.tell(PROBE, quiet=True)
         self._printer.motion.save(Params(line).get("NAME", "default"))
 
     async def _restore(self, line: bytes) -> None:

@@ -20,6 +20,11 @@ async def begun(one: Bench, lines: list[str] = SLOW, count: int = 30) -> None:
     await until(lambda: len(one.firmware.executed) > count)
 
 
+async def goes_on(one: Bench) -> None:
+    before = len(one.firmware.executed)
+    await until(lambda: len(one.firmware.executed) > before + 20)
+
+
 async def test_a_print_is_paused_parked_and_resumed_where_it_was(tmp_path: Path) -> None:
     async with bench(tmp_path, pause_gcode=["M83", "G1 E-2"], resume_gcode=["M83", "G1 E2"]) as one:
         await begun(one, ["M82", *SLOW])
@@ -216,6 +221,60 @@ async def test_a_script_runs_beside_a_print_and_each_line_stays_whole(tmp_path: 
         told = [line for line in one.firmware.executed if line.startswith(("M117", "M104"))]
         assert told == [line for n in range(20) for line in (f"M117 {n}", f"M104 S{n}")]
         assert [line for line in one.firmware.executed if line in set(SLOW)] == SLOW
+
+
+SCRIPT = ["G91", "G1 Z1", "G1 Z-1"]
+
+
+@pytest.mark.parametrize("dialect", ["marlin", "marlin_plain", "klipper"])
+async def test_no_line_of_the_file_stands_between_the_lines_of_a_script(dialect: str, tmp_path: Path) -> None:
+    async with bench(tmp_path, dialect=dialect) as one:
+        await begun(one)
+        for _ in range(5):
+            await one.script("\n".join(("SAVE_GCODE_STATE", *SCRIPT, "RESTORE_GCODE_STATE")))
+            await goes_on(one)
+        told = list(one.firmware.executed)
+        places = [place for place, line in enumerate(told) if line == "G91"]
+        assert len(places) == 5
+        for place in places:
+            assert told[place : place + 3] == SCRIPT
+            back = ["RESTORE_GCODE_STATE"] if dialect == "klipper" else ["G90", "M82", "G1 F6000"]
+            assert told[place + 3 : place + 3 + len(back)] == back
+        await one.ends()
+        assert [line for line in one.firmware.executed if line in set(SLOW)] == SLOW
+
+
+async def test_a_state_is_that_behind_the_lines_of_the_file_which_are_under_way(tmp_path: Path) -> None:
+    async with bench(tmp_path, dialect="marlin") as one:
+        one.firmware.pause()
+        await one.print(["G1 F1200", "M83", *SLOW[2:]])
+        await until(lambda: one.link._life.printer.sender.under_way > 2)
+        saved = asyncio.ensure_future(one.script("SAVE_GCODE_STATE\nM82\nG1 F99\nRESTORE_GCODE_STATE"))
+        await until(one.link._life.job.gate.locked)
+        one.firmware.resume()
+        await saved
+        place = one.firmware.executed.index("G1 F99")
+        assert list(one.firmware.executed)[place + 1 : place + 4] == ["G90", "M83", "G1 F6000"]
+        await one.ask("pause_resume/cancel")
+
+
+async def test_a_script_that_waits_for_heat_keeps_no_host_action_waiting(tmp_path: Path) -> None:
+    async with bench(tmp_path, cancel_gcode=["M104 S0"]) as one:
+        one.firmware.machine.nozzle.pace = 0.001
+        await begun(one)
+        waiting = asyncio.ensure_future(one.script("M109 S200\nM117 warm"))
+        await until(lambda: "M109 S200" in one.firmware.executed)
+        one.firmware.say("//action:cancel")
+        await until(lambda: one.stats.state == "cancelled")
+        await waiting
+
+
+async def test_a_print_goes_on_behind_a_script_that_fails(tmp_path: Path) -> None:
+    async with bench(tmp_path) as one:
+        await begun(one)
+        with pytest.raises(KlippyError, match="Unknown g-code state"):
+            await one.script("M117 a\nRESTORE_GCODE_STATE NAME=none")
+        await one.ends()
 
 
 async def test_a_state_that_comes_back_beside_a_print_leaves_the_extruder_s_count_alone(

@@ -137,6 +137,7 @@ async def test_klipper_that_goes_away_behind_its_terminal_is_lost(tmp_path: Path
     async with bench(tmp_path, dialect="klipper") as one:
         one.firmware.say("// Klipper state: Disconnect")
         await until(lambda: one.losses)
+        assert one.losses == ["Klipper has lost its MCU, or ends"]
         assert not one.link.connected
 
 

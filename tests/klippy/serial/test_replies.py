@@ -42,7 +42,7 @@ from bridge.klippy.serial.replies import Kind, Reply, understood
         ("Error:Printer stopped due to errors. Fix the error and use M999 to restart.",
          Reply(Kind.HALT, "Printer stopped due to errors. Fix the error and use M999 to restart.")),
         ("// Klipper state: Shutdown", Reply(Kind.HALT, "Klipper state: Shutdown")),
-        ("// Klipper state: Disconnect", Reply(Kind.START)),
+        ("// Klipper state: Disconnect", Reply(Kind.LOSS)),
         ("//action:pause", Reply(Kind.ACTION, "pause")),
         ("// action:prompt_begin Hello", Reply(Kind.ACTION, "prompt_begin Hello")),
         ("T:20.1 /0.0 B:21.0 /0.0 @:0 B@:0", Reply(Kind.REPORT, "T:20.1 /0.0 B:21.0 /0.0 @:0 B@:0")),
