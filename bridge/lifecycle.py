@@ -130,7 +130,7 @@ class Crew:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 while self._first:
-                    group.create_task(self._first.pop(0))
+                    self.start(self._first.pop(0))
                 try:
                     await asyncio.Event().wait()
                 finally:
@@ -161,7 +161,11 @@ class Crew:
     async def _member(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work`, and stay for more: a task that is there already costs half of a new one."""
         while True:
-            await work
+            try:
+                await work
+            except Exception:
+                self._group = None  # it ends with this one
+                raise
             if len(self._idle) >= KEPT:
                 return
             waiting = asyncio.get_running_loop().create_future()

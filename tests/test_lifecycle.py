@@ -63,6 +63,29 @@ async def test_a_failure_of_one_ends_the_crew_also_after_other_work() -> None:
     assert caught.group_contains(ValueError, match="a bug")
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_nothing_begins_behind_a_failure(*, first: bool) -> None:
+    crew, gate = Crew(), asyncio.Event()
+
+    async def fails() -> None:
+        await gate.wait()
+        raise ValueError("a bug")
+
+    if first:
+        crew.begin_with(fails())
+    owner = asyncio.create_task(crew.run())
+    await asyncio.sleep(0)
+    assert first or crew.start(fails())
+    gate.set()
+    for _ in range(10):  # each turn in which the failure goes its way
+        crew.start(asyncio.sleep(0))
+        await asyncio.sleep(0)
+    assert not crew.start(asyncio.sleep(0))
+    with pytest.raises(ExceptionGroup) as caught:
+        await owner
+    assert caught.group_contains(ValueError, match="a bug")
+
+
 async def test_nothing_begins_before_the_crew_runs_or_behind_its_end() -> None:
     crew, began = Crew(), []
 

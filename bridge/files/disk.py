@@ -59,13 +59,13 @@ def free_space(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def check_room(folder: Path, size: int) -> None:
-    """Refuse what would not leave the reserve free."""
+def check_room(folder: Path, size: int, what: str = "") -> None:
+    """Refuse what would not leave the reserve free; where the whole size is not known, say `what` it is."""
     free = free_space(folder)
     if size + RESERVE > free:
         raise NoSpace(
-            f"There is no room for {size} more bytes: the disk has {free} free, {RESERVE} of which are kept "
-            "for the printer's logs; delete something and try again"
+            f"There is no room for {what or f'{size} more bytes'}: the disk has {free} free, "
+            f"{RESERVE} of which are kept for the printer's logs; delete something and try again"
         )
 
 

@@ -95,7 +95,7 @@ class Incoming:
         file = self._file
         if file is not None:
             with disk.speaking_of("The upload"):
-                disk.check_room(self._folder, sum(map(len, pieces)))
+                disk.check_room(self._folder, sum(map(len, pieces)), "the rest of the upload")
                 for piece in pieces:
                     self._hash.update(piece)
                     file.write(piece)

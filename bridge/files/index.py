@@ -96,9 +96,8 @@ class Index:
             unsettled = await self._follow(root, sorted(folders, reverse=True), one, patient=True)
             if unsettled:
                 again[root.name] = unsettled
-        for root, one in found.items():  # what the bridge has taken away meanwhile is not told
-            tree = self._trees[root.name]
-            one.new = {path: entry for path, entry in one.new.items() if tree.get(path) is not None}
+        for root, one in found.items():
+            _without_own(self._trees[root.name], one)
         for change in changes(found):
             self.changed.emit(change)
         return again
@@ -115,7 +114,8 @@ class Index:
                 listing = await asyncio.to_thread(Look(self._roots, place).folder, place)
                 self._lists.pop(root.name, None)
                 if listing is None and path:
-                    found.gone |= tree.drop(path)
+                    if (known := tree.get(path)) is not None and known.folder:  # a file may have its name now
+                        found.gone |= tree.drop(path)
                     continue
                 listing = listing or {}
                 _without_pictures(root, listing)
@@ -157,6 +157,15 @@ def _infos(root: Root, files: Iterable[tuple[str, Entry]]) -> list[FileInfo]:
         for path, entry in files
         if root.name != GCODES or is_gcode(path)
     ]
+
+
+def _without_own(tree: Tree, found: Differences) -> None:
+    """Leave out what the bridge itself has taken away, or put there, since it was found, and has told."""
+    found.new = {path: entry for path, entry in found.new.items() if tree.get(path) is not None}
+    found.gone = {
+        path: entry for path, entry in found.gone.items() if path in found.new or tree.get(path) is None
+    }
+    found.modified = {path: entry for path, entry in found.modified.items() if tree.get(path) == entry}
 
 
 def _without_pictures(root: Root, listing: Listing) -> None:

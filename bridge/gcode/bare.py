@@ -9,8 +9,8 @@ MOST_SCANS = 32  # over a JPEG's whole surface each; usual are up to 12
 _HEAD = 8  # bytes before the first part of a PNG
 _FRAME = 12  # bytes of a part of a PNG beside its content
 _MARKER = re.compile(rb"\xff+([\x01-\xfe])")
-_SCAN, _ADOBE = 0xDA, 0xEE  # the latter says how the colours are to be read
-_UNSEEN = {*range(0xE0, 0xF0), 0xFE} - {_ADOBE}
+_SCAN, _JFIF, _ADOBE = 0xDA, 0xE0, 0xEE  # the latter two say how the colours are to be read
+_UNSEEN = {*range(0xE0, 0xF0), 0xFE} - {_JFIF, _ADOBE}
 
 
 def bare(data: bytes, kind: str) -> bytes | None:

@@ -111,7 +111,7 @@ class Printer:
     @rpc("printer.query_endstops.status", "GET", "POST", access=Access.READ, lane=Lane.GCODE)
     async def query_endstops(self, call: Call) -> msgspec.Raw:
         """Each endstop as `open` or `TRIGGERED`; it asks the micro-controller and takes a moment."""
-        # Klippy asks it behind the G-code that runs: no time is too long
+        # Klippy asks it behind the G-code that runs, which may take as long as a print
         return await self._link.request("query_endstops/status", unlimited=True)
 
     @rpc("printer.gcode.script", "POST", access=Access.CONTROL, lane=Lane.GCODE)

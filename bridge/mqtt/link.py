@@ -71,7 +71,7 @@ class MqttLink:
         self._settings, self._topics, self._clock = settings, topics, clock
         self._broker = broker_of(settings, client_id)
         self._routes: list[_Route] = []
-        self._exact: dict[str, list[Slot]] = {}
+        self._exact: dict[str, dict[Slot, int]] = {}  # who waits for one message, and with which QoS
         self._connection: Connection | None = None
         self._speaks_5 = settings.protocol != "3.1.1"
         self._try_5_at = 0.0
@@ -176,9 +176,10 @@ class MqttLink:
         if not is_concrete(topic):
             raise BadParams(f"Argument 'topic': '{topic}' is not one topic; wildcards are not taken here")
         connection = self._require()
+        chosen = self._settings.qos if qos is None else qos
         try:
-            async with asyncio.timeout(timeout), self._listening(topic) as arrived:
-                await connection.ask_for(topic, self._qos(topic, self._settings.qos if qos is None else qos))
+            async with asyncio.timeout(timeout), self._listening(topic, chosen) as arrived:
+                await connection.ask_for(topic, self._qos(topic))
                 return await arrived
         except TimeoutError as error:
             raise TimedOut(f"Nothing came on '{topic}' within {timeout:g} s") from error
@@ -186,15 +187,15 @@ class MqttLink:
             raise LinkDown(f"The connection to the broker was lost: {error}") from error
 
     @asynccontextmanager
-    async def _listening(self, topic: str) -> AsyncIterator[asyncio.Future[bytes]]:
+    async def _listening(self, topic: str, qos: int) -> AsyncIterator[asyncio.Future[bytes]]:
         arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         def slot(message: Incoming) -> None:
             if not arrived.done():
                 arrived.set_result(message.payload)
 
-        slots = self._exact.setdefault(topic, [])
-        slots.append(slot)
+        slots = self._exact.setdefault(topic, {})
+        slots[slot] = qos
 
         def lost(reason: str) -> None:
             if not arrived.done():
@@ -205,7 +206,7 @@ class MqttLink:
             yield arrived
         finally:
             disconnect()
-            slots.remove(slot)
+            del slots[slot]
             arrived.cancel()
             if not slots:
                 del self._exact[topic]
@@ -286,9 +287,10 @@ class MqttLink:
         self.post(self._topics.status, ONLINE, retain=True)
         self.connected.emit(first)
 
-    def _qos(self, pattern: str, least: int = 0) -> int:
+    def _qos(self, pattern: str) -> int:
         """What whoever listens most carefully wants: a broker knows one subscription of a pattern."""
-        return max((least, *(route.qos for route in self._routes if route.pattern == pattern)))
+        routes = (route.qos for route in self._routes if route.pattern == pattern)
+        return max((*routes, *self._exact.get(pattern, {}).values()))
 
     async def _stay(self, connection: Connection) -> None:
         """Until the connection ends or a rival shows."""

@@ -4,12 +4,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
-WINDOWS = {"timestamp": 60.0, "correlation": 60.0, "delivery": 5.0}  # s in which an equal request is a repeat
+Window = Literal["timestamp", "correlation", "delivery"]
+# Seconds in which an equal request is a repeat.
+WINDOWS: dict[Window, float] = {"timestamp": 60.0, "correlation": 60.0, "delivery": 5.0}
 REMEMBERED = 1000  # requests whose repeats are recognised
 
-Key = tuple[object, ...]  # how a request is known again, one of WINDOWS, comes first
+Key = tuple[Window, *tuple[object, ...]]  # how a request is known again comes first
 T = TypeVar("T")
 
 
@@ -43,5 +45,5 @@ class Repeats(Generic[T]):
         now = self._clock()
         while self._seen and (len(self._seen) >= REMEMBERED or next(iter(self._seen.values())).until <= now):
             self._seen.popitem(last=False)
-        entry = self._seen[key] = Repeatable(now + WINDOWS[str(key[0])])
+        entry = self._seen[key] = Repeatable(now + WINDOWS[key[0]])
         return entry

@@ -141,6 +141,18 @@ def test_a_picture_that_is_too_large_does_not_stand_in_a_smaller_ones_way(gcode,
     assert Image.open(io.BytesIO(png)).size == (60, 50)
 
 
+def test_the_colours_of_a_jpeg_are_those_that_its_head_names(gcode):
+    """Without the head of JFIF, components of these names would be red, green and blue themselves."""
+    data = bytearray(image(64, 64, "JPEG"))
+    frame, scan_ = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    for number, name in enumerate(b"RGB"):
+        data[frame + 10 + 3 * number] = data[scan_ + 5 + 2 * number] = name
+    png = largest_png(gcode(block(bytes(data), "thumbnail_JPG begin 64x64 N", "thumbnail_JPG end")), 100_000)
+    assert png is not None
+    expected = Image.open(io.BytesIO(data)).convert("RGB").getpixel((9, 9))
+    assert Image.open(io.BytesIO(png)).convert("RGB").getpixel((9, 9)) == expected
+
+
 def test_a_link_in_the_way_is_replaced_and_not_followed(gcode, tmp_path):
     precious = tmp_path / "precious"
     precious.write_text("keep me")

@@ -157,6 +157,20 @@ async def test_the_broker_is_asked_with_the_level_wished_for_and_for_as_long_as_
         assert alone.topics.request in tiny.patterns
 
 
+async def test_who_asks_less_carefully_does_not_lower_what_another_waits_for(start: Start) -> None:
+    async with TinyBroker() as tiny:
+        alone = await start(wait=False, mqtt={"port": tiny.port}, homeassistant={"enabled": False})
+        await until(lambda: alone.bridge.mqtt.up)
+        waiting = []
+        for qos in (2, 0):
+            tiny.patterns.pop("news", None)
+            waiting.append(asyncio.ensure_future(call(alone, "server.mqtt.subscribe", topic="news", qos=qos)))
+            await until(lambda: "news" in tiny.patterns)
+            assert tiny.patterns["news"] == 2
+        tiny.tell("news", b"it")
+        assert [answer["payload"] for answer in await asyncio.gather(*waiting)] == ["it", "it"]
+
+
 @pytest.fixture
 async def macros(tmp_path: Path) -> AsyncIterator[FakeKlippy]:
     """A Klippy whose macros call the bridge."""

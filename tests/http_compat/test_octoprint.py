@@ -257,6 +257,17 @@ async def test_the_head_is_not_moved_by_hand_while_it_prints(klippy: Simulator, 
     assert await say(files, HEAD, command="jog", z=1) == 204
 
 
+async def test_a_move_that_waited_while_a_print_began_is_refused(klippy: Simulator, files: Filing) -> None:
+    await files.upload("it.gcode", LONG)
+    await files.call("printer.gcode.script", script=HOMED)
+    slow = asyncio.create_task(say(files, HEAD, command="jog", x=50, absolute=True, speed=100))
+    await until(lambda: "G1 X50 F100" in klippy.executed)
+    waiting = asyncio.create_task(say(files, HEAD, command="jog", x=1))
+    started = await files.begin("printer.print.start", filename="it.gcode")
+    assert (await slow, await waiting) == (204, 409)
+    assert (await files.answer(started))["result"] == "ok"
+
+
 NUMBERS = {"actual", "target", "offset"}
 
 

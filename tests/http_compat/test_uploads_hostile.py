@@ -359,6 +359,8 @@ async def fill(files: Filing, disk: Path) -> None:
 
     async with files.session.post(files.url + UPLOAD, data=pieces(), headers=form_type()) as response:
         assert response.status == 507
+        error = (await response.json())["error"]["message"]
+        assert error.startswith("There is no room for the rest of the upload: the disk has ")
     await until(lambda: list(disk.iterdir()) == [])
 
 

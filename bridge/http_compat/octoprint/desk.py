@@ -56,8 +56,8 @@ class Desk:
 
     async def move(self, visitor: Visitor, *lines: str) -> None:
         """Run moves, after which the printer counts as before: also where one of them fails."""
-        await self.require_no_print(visitor)
         async with self._moves:
+            await self.require_no_print(visitor)  # one may have begun while this move waited
             try:
                 await self.script(visitor, SAVE, *lines, RESTORE)
             except KlippyError:
