@@ -28,6 +28,11 @@ def write(path: Path, content: bytes, *, mode: int = EVERYBODY) -> None:
 def replace(fresh: Path, path: Path) -> None:
     """Put a finished file in its place."""
     sync(fresh)
+    rename(fresh, path)
+
+
+def rename(fresh: Path, path: Path) -> None:
+    """Give what is on the disk its name there."""
     fresh.replace(path)
     try:
         sync(path.parent)

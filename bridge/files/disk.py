@@ -75,6 +75,13 @@ def settle(file: Path) -> None:
         durable.sync(file)
 
 
+def settle_all(path: Path) -> None:
+    """Have a file, or all files of a folder, on the disk, whatever their size."""
+    for one in (path, *path.rglob("*")):
+        if one.is_file() and not one.is_symlink():
+            durable.sync(one)
+
+
 def copy(source: Path, target: Path, hidden: Callable[[str], bool] = lambda _path: False) -> None:
     """Copy a file or a folder to a name that does not exist; links stay links; nothing is left on errors.
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from bridge import durable
 from bridge.errors import BadRequest, Forbidden, NotFound
 from bridge.files import archive, disk
 from bridge.files.entry import Entry, stat_entry
@@ -96,6 +97,8 @@ class Operations:
         with disk.speaking_of(there.shown):
             beside = await asyncio.to_thread(self._carried, here.file, there)
         try:
+            if beside != here.file:  # on the disk, whatever its size, before its source goes
+                await asyncio.to_thread(disk.settle_all, beside)
             entry, aside = await self._rename(here, there, beside)
         except BaseException:
             if beside != here.file:
@@ -236,16 +239,21 @@ class Operations:
 
 
 def _exchange(here: Place, there: Place, beside: Path, aside: Path | None) -> None:
-    """A source that is not renamed itself goes first: where it cannot, its target stays as it is."""
-    if aside is not None:
-        with disk.speaking_of(here.shown):
-            here.file.rename(aside)
+    """Give what is moved its new name; of one that was copied to another disk the source is put aside.
+
+    The source goes first: where it cannot, its target stays as it is.
+    """
+    if aside is None:
+        with disk.speaking_of(there.shown):
+            beside.rename(there.file)
+        return
+    with disk.speaking_of(here.shown):
+        here.file.rename(aside)
     with disk.speaking_of(there.shown):
         try:
-            beside.rename(there.file)
+            durable.rename(beside, there.file)
         except OSError:
-            if aside is not None:
-                aside.rename(here.file)
+            aside.rename(here.file)
             raise
 
 
