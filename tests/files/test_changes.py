@@ -14,7 +14,6 @@ from bridge.files.index import Index
 from bridge.files.items import FileChange
 from bridge.roots import Root, Roots
 
-RUNS = 150
 Model = set[str]  # all paths, with their roots
 
 
@@ -94,8 +93,9 @@ def disturb(top: Path, dice: random.Random) -> None:
             pass
 
 
-async def test_a_client_that_does_what_it_is_told_has_a_true_list(tmp_path: Path) -> None:
-    for seed in range(RUNS):
+@pytest.mark.parametrize("runs", [40, pytest.param(1000, marks=pytest.mark.torture)])
+async def test_a_client_that_does_what_it_is_told_has_a_true_list(runs: int, tmp_path: Path) -> None:
+    for seed in range(runs):
         dice, top = random.Random(seed), tmp_path / str(seed)
         roots = roots_in(top)
         for _ in range(20):

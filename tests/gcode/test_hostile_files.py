@@ -193,7 +193,12 @@ def resident(what: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
 
 
-@pytest.mark.parametrize("name", PICTURES)
+QUICK = ("a PNG full of text", "a JPEG of some scans", "a JPEG with comments", "QOIs that are not")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.torture) for name in PICTURES]
+)
 def test_the_worst_pictures_cost_little(tmp_path, name):
     path = tmp_path / "a.gcode"
     with path.open("wb") as file:

@@ -78,7 +78,7 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("all_of_it", [True, False])
+@pytest.mark.parametrize("all_of_it", [True, pytest.param(False, marks=pytest.mark.torture)])
 async def test_git_goes_back_to_where_it_was(
     upstream: Upstream, state: Path, tmp_path: Path, outgoing: Outgoing, all_of_it: bool
 ) -> None:

@@ -143,6 +143,7 @@ async def test_a_new_bridge_that_does_not_start_is_not_put_in_place(start: Start
     assert toy.version == "1.0"
 
 
+@pytest.mark.torture
 async def test_pip_itself_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real one, once: with packages from a folder, and no index."""
     toy = Toy(tmp_path)
