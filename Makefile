@@ -17,7 +17,7 @@ else
 endif
 
 test: $(VENV)/dev.stamp mosquitto
-	$(BIN)/pytest -m "not torture and not fuzz" -n 7 --dist worksteal
+	$(BIN)/pytest -m "not torture and not fuzz" -n 8 --dist worksteal
 
 torture: $(VENV)/dev.stamp mosquitto
 	$(BIN)/pytest -m torture -n 4 --dist worksteal --timeout 280
