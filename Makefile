@@ -16,9 +16,7 @@ else
 	$(BIN)/klipper-bridge run --config $(CONFIG)
 endif
 
-# On a fresh machine the tests are compiled once, not by each of the processes.
 test: $(VENV)/dev.stamp mosquitto
-	@[ -d tests/__pycache__ ] || $(BIN)/pytest --collect-only -q >/dev/null || true
 	$(BIN)/pytest -m "not torture and not fuzz" -n 8 --dist worksteal
 
 torture: $(VENV)/dev.stamp mosquitto
