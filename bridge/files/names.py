@@ -20,6 +20,11 @@ class Names:
         """A new name in a folder."""
         return folder / f".{self._instance}{self._start}{uuid.uuid4().hex[: 2 * _DIGITS]}.part"
 
+    @staticmethod
+    def spare(folder: Path) -> Path:
+        """A name that no start takes away: for a moment what has it may be the only one there is."""
+        return folder / f".{uuid.uuid4().hex}.part"
+
     def is_left(self, name: str) -> bool:
         """Whether an earlier start of the same instance gave it."""
         ours, now = f".{self._instance}", f".{self._instance}{self._start}"

@@ -116,7 +116,7 @@ class Operations:
         async with self._index.turn:
             for place in (here, there):
                 self._check_free(place)
-            aside = None if beside == here.file else self._names.new(here.file.parent)
+            aside = None if beside == here.file else self._names.spare(here.file.parent)
             await to_its_end(_exchange, here, there, beside, aside)
             entry = self._entry(there)
             self._index.move(here, there, entry)

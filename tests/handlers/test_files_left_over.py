@@ -9,7 +9,7 @@ import pytest
 
 from bridge.files.names import Names
 from bridge.files.sweeper import Sweeper
-from bridge.roots import Root, Roots
+from bridge.roots import Root, Roots, is_temporary
 from tests.conftest import Start
 from tests.filing import SHORT
 from tests.wire import until
@@ -93,3 +93,9 @@ def test_a_bridge_that_ends_goes_through_no_more_folders(tmp_path: Path) -> None
 
     asyncio.run(ended())  # it waits for the thread
     assert roots.asked == [str(tmp_path)]
+
+
+def test_what_may_be_the_only_copy_is_hidden_but_left_to_nobody(tmp_path: Path) -> None:
+    spare = Names(UNIQUE).spare(tmp_path)
+    assert is_temporary(spare.name)
+    assert not Names(UNIQUE).is_left(spare.name)
