@@ -70,13 +70,10 @@ def secrets_of(value: object, name: str = "") -> set[str]:
         return set[str]().union(*below)
     if isinstance(value, list | tuple):
         return set[str]().union(*(secrets_of(item, name) for item in value))
-    own = secret_fields(value)
-    named = (
-        (HEADERS if field in own or is_secret_option(field) else field, getattr(value, field))
-        for field in getattr(value, "__struct_fields__", ())
-    )
     told = {one for one in getattr(value, "confidential", NONE) if len(one) >= LONG}
-    return secrets_of(list(told), HEADERS).union(*(secrets_of(item, name) for name, item in named))
+    return secrets_of(list(told), HEADERS).union(
+        *(secrets_of(item, name) for _, name, item in _options(value))
+    )
 
 
 class Discretion:
@@ -100,13 +97,7 @@ class Discretion:
     def plain(self, value: Any, name: str = "") -> Any:
         """The configuration, or anything that is told on, as plain data, every secret as `***`."""
         if isinstance(value, msgspec.Struct):
-            own = secret_fields(value)
-            return {
-                field: self.plain(
-                    getattr(value, field), HEADERS if field in own or is_secret_option(field) else field
-                )
-                for field in value.__struct_fields__
-            }
+            return {field: self.plain(item, name) for field, name, item in _options(value)}
         if isinstance(value, dict):  # which of the headers are secrets is the user's own affair
             every = name == HEADERS
             return {
@@ -124,6 +115,13 @@ class Discretion:
         for secret in self._long:
             text = text.replace(secret, HIDDEN)
         return hidden(text, name)
+
+
+def _options(section: object) -> Iterator[tuple[str, str, Any]]:
+    """The options of a section: each with its name, that of headers where it is a secret, and its value."""
+    own = secret_fields(section)
+    for field in getattr(section, "__struct_fields__", ()):
+        yield field, HEADERS if field in own or is_secret_option(field) else field, getattr(section, field)
 
 
 def _kind(key: str) -> str:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bridge.errors import ConfigError
-from tests.conftest import Start
+from tests.conftest import Running, Start
 from tests.power.calls import Refused, switch
 from tests.stand_ins import FarEnd, cable
 from tests.wire import Ear, until
@@ -39,15 +39,21 @@ def lcus(one: Board, **more: object) -> dict[str, object]:
     return {"type": "serial", "port": one.port, "preset": "lcus", "output": 2, "poll": 0.1, **more}
 
 
+async def followed(start: Start, one: "Board | Own", settings: dict[str, object]) -> Running:
+    """A bridge that has switched the board on, and seen somebody press its button."""
+    bridge = await start(power={"plug": settings}, wait=False)
+    device = bridge.bridge.surroundings.rack.get("plug")
+    await until(lambda: device.state == "off")
+    assert await switch(bridge, "on") == "on"
+    assert one.is_on
+    one.is_on = False  # by its button
+    await until(lambda: device.state == "off")
+    return bridge
+
+
 async def test_a_board_that_tells_its_state_is_switched_and_followed(start: Start) -> None:
     async with cable(Board()) as one:
-        bridge = await start(power={"plug": lcus(one, query_bytes="FF")}, wait=False)
-        device = bridge.bridge.surroundings.rack.get("plug")
-        await until(lambda: device.state == "off")
-        assert await switch(bridge, "on") == "on"
-        assert one.is_on
-        one.is_on = False  # by its button
-        await until(lambda: device.state == "off")
+        bridge = await followed(start, one, lcus(one, query_bytes="FF"))
         one.sticks = True
         with pytest.raises(Refused, match="it is still off"):
             await switch(bridge, "on")
@@ -103,15 +109,7 @@ class Own(FarEnd):
 async def test_a_board_of_one_s_own_has_its_own_bytes(start: Start) -> None:
     orders = {"on_bytes": "51", "off_bytes": "52", "query_bytes": "3f", "on_answer": "01", "off_answer": "00"}
     async with cable(Own()) as one:
-        bridge = await start(
-            power={"plug": {"type": "serial", "port": one.port, "poll": 0.1, **orders}}, wait=False
-        )
-        device = bridge.bridge.surroundings.rack.get("plug")
-        await until(lambda: device.state == "off")
-        assert await switch(bridge, "on") == "on"
-        assert one.is_on
-        one.is_on = False  # by its button
-        await until(lambda: device.state == "off")
+        bridge = await followed(start, one, {"type": "serial", "port": one.port, "poll": 0.1, **orders})
         assert await switch(bridge, "on") == "on"
         assert await switch(bridge, "off") == "off"
         assert set(one.orders) == {0x51, 0x52, 0x3F}
