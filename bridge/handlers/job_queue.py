@@ -248,8 +248,9 @@ class JobQueue:
     def _become(self, state: QueueState, reason: str | None = None) -> None:
         if (state, reason) != (self._state, self._reason):
             self._state, self._reason = state, reason
-            if reason:
-                log.warning("the job queue is paused: %s", reason)
+            if reason:  # where no job waits nothing is held up
+                level = logging.WARNING if self._jobs else logging.INFO
+                log.log(level, "the job queue is paused: %s", reason)
             self._tell("state_changed", None)
 
     def _tell(self, action: Action, jobs: list[QueuedJob] | None) -> None:

@@ -523,3 +523,15 @@ async def test_a_change_that_cannot_be_written_is_refused_and_changes_nothing(sh
     await shop.call("start")
     await shop.becomes("paused")
     assert "Nothing was stored" in (shop.queue.status.reason or "")
+
+
+@pytest.mark.parametrize(("waiting", "warnings"), [([], []), (["a.gcode"], ["WARNING"])])
+async def test_a_bed_to_be_cleared_is_a_warning_only_where_a_job_waits(
+    shop: Shop, waiting: list[str], warnings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in waiting:
+        await shop.post(name)
+    await shop.prints_to("complete", "b.gcode")
+    await shop.becomes("paused")
+    told = [record.levelname for record in caplog.records if "clear the bed" in record.getMessage()]
+    assert [level for level in told if level != "INFO"] == warnings
